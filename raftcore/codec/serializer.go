@@ -1,0 +1,35 @@
+package codec
+
+import "github.com/quorate/quorate/raftcore/protocol"
+
+// Encoded is what a Serializer made of a value: Bytes for a Serializer that makes
+// bytes, or the value itself in Value for one that does not (Identity).
+type Encoded struct {
+	Bytes []byte
+	Value any
+}
+
+// Serializer turns messages, log records and the records' contents into something
+// that can be sent or kept, and back. It has no state and may be used from
+// many goroutines. Every error of a Decode method is an *Error.
+//
+// dst is a buffer whose free capacity may be used for the result; it may be nil.
+// What a Decode method gives may share memory with what it was given.
+type Serializer interface {
+	// Name tells the format, as in "msgpack/1".
+	Name() string
+	// Binary reports whether Encoded.Bytes is used: files and sockets need that.
+	Binary() bool
+
+	EncodeMessage(dst []byte, m protocol.Message) (Encoded, error)
+	DecodeMessage(Encoded) (protocol.Message, error)
+
+	EncodeEntry(dst []byte, e protocol.Entry) (Encoded, error)
+	DecodeEntry(Encoded) (protocol.Entry, error)
+
+	EncodeCommand(dst []byte, c protocol.Command) (Encoded, error)
+	DecodeCommand(Encoded) (protocol.Command, error)
+
+	EncodeMembership(dst []byte, m protocol.Membership) (Encoded, error)
+	DecodeMembership(Encoded) (protocol.Membership, error)
+}

@@ -1,0 +1,19 @@
+package host
+
+import "errors"
+
+// The errors that clients of a Host see. Whether a proposal that ends with a context's
+// error took effect is not known.
+var (
+	// ErrNoLeader tells that no leader is known; nothing happened, try again.
+	ErrNoLeader = errors.New("no leader is known")
+	// ErrOverloaded tells that too much is not committed yet; nothing happened, try
+	// again later.
+	ErrOverloaded = errors.New("too many bytes wait to be committed")
+	// ErrFenced tells that this member has an unrecoverable fault and serves nothing.
+	ErrFenced = errors.New("this member is fenced after an unrecoverable fault")
+	// ErrClosed tells that the host was closed.
+	ErrClosed = errors.New("this member is closed")
+	// ErrTooLarge tells that a command is larger than Options.MaxCommandBytes.
+	ErrTooLarge = errors.New("the command is too large")
+)

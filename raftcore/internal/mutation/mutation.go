@@ -1,0 +1,39 @@
+// Package mutation lists deliberate bugs that tests switch on, to prove that the
+// simulator and the stories would notice them.
+//
+// # In this room
+//
+// One named bit for each bug. It is internal to raftcore, so nobody outside can
+// switch one on; the zero value is correct Raft.
+//
+// # Never here
+//
+// Options that a user may want.
+//
+// # Invariants
+//
+// Each bug is consulted at exactly one place, and a test shows that it is caught.
+//
+// # How to add
+//
+// A constant here, the place that consults it, a row in the mutation test of
+// package devtools.
+package mutation
+
+// Set is a set of bugs.
+type Set uint64
+
+// The bugs.
+const (
+	CommitOldTerm     Set = 1 << iota // a leader commits entries of older terms by counting (paper figure 8)
+	VoteInMemory                      // the vote is not persisted before it is answered
+	AckBeforeSync                     // a follower acknowledges entries that are not durable
+	VoteByIndexOnly                   // the up-to-date check compares last indexes only
+	KeepOldTail                       // an overwrite leaves what followed the conflict
+	ApplyUncommitted                  // entries are applied before they are committed
+	CursorOnlyUp                      // a follower's match index survives the follower's reset
+	ReadWithoutQuorum                 // a leader serves a read index without asking a quorum
+)
+
+// Has reports whether the bug b is on.
+func (s Set) Has(b Set) bool { return s&b != 0 }

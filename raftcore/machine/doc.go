@@ -1,0 +1,26 @@
+// Package machine is the contract between Raft and the state machine that it
+// replicates.
+//
+// # In this room
+//
+// [StateMachine], which an engineer with a service of their own implements, and
+// [Durable], which it implements too when it keeps its state in files itself.
+// machinetest is the conformance suite for both.
+//
+// # Never here
+//
+// State machines (the default one is node/kv), encodings of commands, Raft.
+//
+// # Invariants
+//
+// Commands are applied in log order, each exactly once in the life of a state:
+// after a restart the host goes on with the entry after the index that the state
+// machine says it has. Apply must be deterministic: equal states and equal commands
+// give equal states and equal results on every member.
+//
+// # How to add
+//
+// A method that every state machine needs goes into StateMachine; one that only
+// some can offer becomes an interface of its own, which the host asks for by a
+// type assertion. Extend machinetest in the same commit.
+package machine

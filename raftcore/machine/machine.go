@@ -1,0 +1,79 @@
+package machine
+
+import (
+	"io"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Command is one committed command, as the state machine sees it.
+type Command struct {
+	Index   protocol.Index
+	Term    protocol.Term
+	Payload []byte // as it was proposed; must not be changed or kept beyond Apply
+}
+
+// Result is what the client gets. It is made on every member but delivered only on
+// the one where the client waits, in memory, so it may hold any Go value. Err is a
+// refusal by the state machine's own rules ("key not found"), equal on all members;
+// it is not a fault.
+type Result struct {
+	Value any
+	Err   error
+}
+
+// StateMachine is what a group replicates.
+//
+// The host calls Apply, Restore and Close from one goroutine at a time. Snapshot is
+// called between two calls of Apply, by the same goroutine; the Snapshot it gives
+// is written by another one, while Apply goes on.
+type StateMachine interface {
+	// Apply applies the commands in order and puts the result of commands[i] into
+	// results[i]; both slices have the same length and belong to the host. An error
+	// means that the state machine cannot go on (its disk failed, its state is
+	// broken): the host stops with the fault ApplyFailed and applies nothing more.
+	Apply(commands []Command, results []Result) error
+
+	// Snapshot freezes the present state and returns at once.
+	Snapshot() (Snapshot, error)
+
+	// Restore replaces the whole state by the snapshot that r holds, which has all
+	// commands up to and including last. It reads to the end of r. After an
+	// error the state is undefined, and the host stops.
+	Restore(last protocol.EntryID, r io.Reader) error
+
+	// Close releases what the state machine holds. No method is called after it.
+	Close() error
+}
+
+// Snapshot is a frozen state.
+type Snapshot interface {
+	// WriteTo writes the state in the form that Restore reads.
+	io.WriterTo
+	// Close releases what the frozen state holds. It is called exactly once.
+	Close() error
+}
+
+// Durable is implemented by state machines that keep their state in files of their
+// own. The Raft log is their write-ahead log: they need not sync at each Apply.
+type Durable interface {
+	StateMachine
+
+	// Applied gives the last entry whose effect is in the state after the state
+	// machine was opened; the zero value for an empty state. The host applies from
+	// the next entry on.
+	Applied() protocol.EntryID
+
+	// Sync makes everything applied so far durable and gives its last entry. The
+	// host then may drop the log up to there. It runs beside Apply.
+	Sync() (protocol.EntryID, error)
+}
+
+// AppliedTo may be implemented by a state machine that wants to know the index of
+// entries that are not commands (new terms, memberships), so that the applied
+// index it stores has no gaps.
+type AppliedTo interface {
+	// AppliedTo tells that every entry up to and including id is done. It is called
+	// from the goroutine that calls Apply.
+	AppliedTo(id protocol.EntryID)
+}

@@ -1,0 +1,209 @@
+package protocol
+
+import "strconv"
+
+// MessageKind names a message type on the wire. The values never change and are
+// never reused.
+type MessageKind uint8
+
+// The kinds of messages.
+const (
+	KindPreVoteRequest   MessageKind = 1
+	KindPreVoteResponse  MessageKind = 2
+	KindVoteRequest      MessageKind = 3
+	KindVoteResponse     MessageKind = 4
+	KindAppendRequest    MessageKind = 5
+	KindAppendResponse   MessageKind = 6
+	KindSnapshotRequest  MessageKind = 7
+	KindSnapshotResponse MessageKind = 8
+	KindTimeoutNow       MessageKind = 9
+	KindReadRequest      MessageKind = 10
+	KindReadResponse     MessageKind = 11
+	KindForward          MessageKind = 12
+)
+
+var kindNames = [...]string{
+	KindPreVoteRequest:   "PreVoteRequest",
+	KindPreVoteResponse:  "PreVoteResponse",
+	KindVoteRequest:      "VoteRequest",
+	KindVoteResponse:     "VoteResponse",
+	KindAppendRequest:    "AppendRequest",
+	KindAppendResponse:   "AppendResponse",
+	KindSnapshotRequest:  "SnapshotRequest",
+	KindSnapshotResponse: "SnapshotResponse",
+	KindTimeoutNow:       "TimeoutNow",
+	KindReadRequest:      "ReadRequest",
+	KindReadResponse:     "ReadResponse",
+	KindForward:          "Forward",
+}
+
+// String gives the kind's name.
+func (k MessageKind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return "MessageKind(" + utoa(uint64(k)) + ")"
+}
+
+// MessageKinds gives every kind, ascending.
+func MessageKinds() []MessageKind {
+	var ks []MessageKind
+	for k, n := range kindNames {
+		if n != "" {
+			ks = append(ks, MessageKind(k))
+		}
+	}
+	return ks
+}
+
+// Message is what members send each other: an envelope and a typed body.
+//
+// Term is the sender's term, with one exception: a PreVoteRequest carries the term
+// that its sender would campaign in, and the response that grants it echoes that
+// term.
+type Message struct {
+	From, To MemberID
+	Term     Term
+	Body     Body
+}
+
+// Body is one of the message types below, always as a pointer. A body is never
+// changed after it was sent.
+type Body interface {
+	Kind() MessageKind
+}
+
+// PreVoteRequest asks whether the receiver would vote for the sender, without
+// disturbing anybody's term (thesis section 9.6).
+type PreVoteRequest struct {
+	Last EntryID // the candidate's last entry
+}
+
+// PreVoteResponse answers a PreVoteRequest.
+type PreVoteResponse struct {
+	Granted bool
+}
+
+// VoteRequest asks for a vote (paper figure 2, RequestVote RPC).
+type VoteRequest struct {
+	Last     EntryID // the candidate's last entry
+	Transfer bool    // the leader asked for this election: do not protect it
+}
+
+// VoteResponse answers a VoteRequest.
+type VoteResponse struct {
+	Granted bool
+}
+
+// AppendRequest replicates entries, and is the heartbeat when it has none (paper
+// figure 2, AppendEntries RPC).
+type AppendRequest struct {
+	Prev    EntryID // identity of the entry just before Entries
+	Commit  Index   // leader's commit index
+	Round   uint64  // leader's latest read round; the follower echoes it
+	Entries []Entry
+}
+
+// AppendResponse answers an AppendRequest or the installation of a snapshot.
+//
+// When it is not Rejected, Match is the last index up to which the follower's
+// durable log is known to equal the leader's. When it is Rejected, Hint is the
+// follower's candidate for the next Prev: the last entry it has at or before the
+// refused Prev whose term is at most Prev.Term (conflict search by term, paper
+// section 5.3), and Match is the index of the refused Prev.
+type AppendResponse struct {
+	Rejected    bool
+	Match       Index
+	Hint        EntryID
+	Round       uint64 // echoed from the request
+	Incarnation Incarnation
+	Boot        Boot
+}
+
+// SnapshotMeta describes a snapshot: the state after Last was applied, and the
+// membership as of then.
+type SnapshotMeta struct {
+	Last       EntryID
+	Membership Membership
+	Size       int64 // bytes of the state machine's data
+}
+
+// SnapshotRequest carries one chunk of a snapshot to a follower whose next entry
+// was compacted away (paper section 7, InstallSnapshot RPC).
+type SnapshotRequest struct {
+	Meta     SnapshotMeta
+	Offset   int64 // of Data within the snapshot, in bytes
+	Data     []byte
+	Checksum uint32 // CRC-32C of Data
+	Done     bool   // this is the last chunk
+}
+
+// SnapshotResponse tells the leader how much of a snapshot has arrived. Offset is
+// the byte that the follower wants next; after the last chunk it equals the size.
+type SnapshotResponse struct {
+	Last     EntryID // of the snapshot
+	Offset   int64
+	Rejected bool // the chunk was damaged, out of order or not wanted
+}
+
+// TimeoutNow asks the receiver to start an election at once, because the leader
+// hands its leadership over (thesis section 3.10).
+type TimeoutNow struct{}
+
+// ReadRequest asks the leader for a read index (thesis section 6.4). ID is the
+// asking member's own.
+type ReadRequest struct {
+	ID uint64
+}
+
+// ReadResponse gives the index that the asking member must have applied before it
+// serves the read, or refuses.
+type ReadResponse struct {
+	ID       uint64
+	Index    Index
+	Rejected bool
+}
+
+// Forward hands clients' commands that a follower took to the leader. Each
+// payload is an encoded Command, to become an entry as it is.
+type Forward struct {
+	Payloads [][]byte
+}
+
+// Kind implements Body.
+func (*PreVoteRequest) Kind() MessageKind { return KindPreVoteRequest }
+
+// Kind implements Body.
+func (*PreVoteResponse) Kind() MessageKind { return KindPreVoteResponse }
+
+// Kind implements Body.
+func (*VoteRequest) Kind() MessageKind { return KindVoteRequest }
+
+// Kind implements Body.
+func (*VoteResponse) Kind() MessageKind { return KindVoteResponse }
+
+// Kind implements Body.
+func (*AppendRequest) Kind() MessageKind { return KindAppendRequest }
+
+// Kind implements Body.
+func (*AppendResponse) Kind() MessageKind { return KindAppendResponse }
+
+// Kind implements Body.
+func (*SnapshotRequest) Kind() MessageKind { return KindSnapshotRequest }
+
+// Kind implements Body.
+func (*SnapshotResponse) Kind() MessageKind { return KindSnapshotResponse }
+
+// Kind implements Body.
+func (*TimeoutNow) Kind() MessageKind { return KindTimeoutNow }
+
+// Kind implements Body.
+func (*ReadRequest) Kind() MessageKind { return KindReadRequest }
+
+// Kind implements Body.
+func (*ReadResponse) Kind() MessageKind { return KindReadResponse }
+
+// Kind implements Body.
+func (*Forward) Kind() MessageKind { return KindForward }
+
+func utoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -1,0 +1,53 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Config is what a replica is told once.
+type Config struct {
+	ID          protocol.MemberID
+	Incarnation protocol.Incarnation
+	Boot        protocol.Boot
+	Seed        uint64 // of the election timeouts
+
+	ElectionTicks  int // an election timeout is drawn from [ElectionTicks, 2*ElectionTicks)
+	HeartbeatTicks int // less than ElectionTicks
+
+	MaxMessageBytes     int // of entries in one AppendRequest, by Entry.Size; at least one entry is sent
+	MaxInflight         int // AppendRequests with entries that a follower may have unanswered
+	MaxUncommittedBytes int // beyond it a leader refuses proposals
+	MaxTailBytes        int // entries kept in memory beside those that must be
+
+	Mutation mutation.Set // deliberate bugs, for tests of the tests only
+}
+
+// Restore is what survived on disk.
+type Restore struct {
+	Hard       protocol.HardState
+	Log        protocol.LogState
+	Applied    protocol.EntryID    // at least Log.Base; what the state machine has
+	Membership protocol.Membership // as of the snapshot, or the initial one
+}
+
+// Validate tells what is wrong with the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	need(c.ID != 0, "ID must not be 0")
+	need(c.HeartbeatTicks >= 1, "HeartbeatTicks is %d, must be at least 1", c.HeartbeatTicks)
+	need(c.ElectionTicks > c.HeartbeatTicks, "ElectionTicks is %d, must be more than HeartbeatTicks, %d", c.ElectionTicks, c.HeartbeatTicks)
+	need(c.MaxMessageBytes >= 1, "MaxMessageBytes is %d, must be at least 1", c.MaxMessageBytes)
+	need(c.MaxInflight >= 1, "MaxInflight is %d, must be at least 1", c.MaxInflight)
+	need(c.MaxUncommittedBytes >= 1, "MaxUncommittedBytes is %d, must be at least 1", c.MaxUncommittedBytes)
+	need(c.MaxTailBytes >= 0, "MaxTailBytes is %d, must not be negative", c.MaxTailBytes)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,33 @@
+// Package replica is Raft itself: a deterministic state machine with one door.
+//
+// # In this room
+//
+// [Replica] with its one method Step, which takes an [Input] and gives [Effects].
+// The same inputs in the same order give the same effects, always: a trace is a
+// list of inputs, and replay, shrinking and fuzzing come free.
+//
+// # Never here
+//
+// I/O, clocks, goroutines, locks, randomness other than the seeded generator in the
+// state. Payloads are opaque: nothing here encodes or decodes (a Configuration
+// entry's membership comes decoded beside it).
+//
+// # Invariants
+//
+// The caller's duties, which package host and the simulator fulfil:
+//
+//  1. Effects.Persist is written in the order in which it was given, and Persisted is
+//     stepped in that order, each once durable, never before.
+//  2. Effects.Send may leave at once. Effects.SendAfterPersist leaves only when
+//     everything given by Persist so far, this Effects included, is durable.
+//  3. Effects.Apply is applied in order; Applied is stepped afterwards.
+//  4. After a crash the member starts from exactly what was durable.
+//
+// Raft's own invariants are the five properties of paper figure 3; package devtools
+// checks them after every step of its simulations.
+//
+// # How to add
+//
+// A message: a row in the role x message table, a story in testdata, a line in
+// docs/protocol.md. An input: a type in input.go, a case in Step, a story.
+package replica

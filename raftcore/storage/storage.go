@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Log is a durable sequence of entries. Append, Reset, Compact and Close are called
+// from one goroutine; Read and State may be called from any.
+type Log interface {
+	// State gives what the log holds, writes that are still queued included.
+	State() protocol.LogState
+
+	// Append queues entries, which are contiguous and not empty, to be inserted at
+	// entries[0].Index: what the log has at that index and after it is cut off.
+	// The index must be in (Base.Index, Last+1]. It returns at once. done is called
+	// exactly once, from the log's own goroutine and in the order of the queue,
+	// with nil when the entries are durable. After the first error each later done
+	// gets an error as well.
+	Append(entries []protocol.Entry, done func(error))
+
+	// Read gives entries from lo up to and including hi, as many as fit into maxBytes
+	// (counted by Entry.Size) but at least one. Entries that are still queued are
+	// given too. It gives ErrCompacted when lo <= Base.Index, ErrUnavailable when hi >
+	// Last, and a *DamageError when a record's checksum does not hold.
+	Read(lo, hi protocol.Index, maxBytes int) ([]protocol.Entry, error)
+
+	// Compact lets the log forget entries up to and including upTo; it may keep
+	// some of them. Base moves to upTo at once for State and Read.
+	Compact(upTo protocol.Index) error
+
+	// Reset queues the replacement of the whole log by an empty one with the given
+	// base, as after the installation of a snapshot.
+	Reset(base protocol.EntryID, done func(error))
+
+	// Close finishes the queue, then releases all files.
+	Close() error
+}
+
+// Votes keeps the HardState.
+type Votes interface {
+	// Load gives the state that was saved last, or the zero value when none was.
+	// It gives ErrVotesDamaged when no saved state can be trusted: then the member
+	// must not vote.
+	Load() (protocol.HardState, error)
+
+	// Save makes the state durable before it returns.
+	Save(protocol.HardState) error
+}
+
+// Snapshots keeps snapshots of the state machine.
+type Snapshots interface {
+	// Create starts a snapshot. Nothing of it is visible before Commit.
+	Create(protocol.SnapshotMeta) (SnapshotWriter, error)
+
+	// Latest gives the newest complete snapshot; ok is false when there is none.
+	Latest() (meta protocol.SnapshotMeta, ok bool, err error)
+
+	// Open reads the snapshot that ends in last. Damage is reported by Read as a
+	// *DamageError, at the latest instead of io.EOF. The reader can seek, so that a
+	// transfer may be resumed.
+	Open(last protocol.EntryID) (io.ReadSeekCloser, protocol.SnapshotMeta, error)
+
+	// Keep deletes every snapshot but the newest n.
+	Keep(n int) error
+}
+
+// SnapshotWriter receives the state machine's data.
+type SnapshotWriter interface {
+	io.Writer
+	// Commit makes the snapshot durable and visible. Meta.Size is set to what was
+	// written.
+	Commit() error
+	// Abort forgets it. It does nothing after Commit.
+	Abort() error
+}
+
+// The sentinels of this contract.
+var (
+	// ErrCompacted tells that the entry was dropped by Compact or Reset.
+	ErrCompacted = errors.New("entry was compacted away")
+	// ErrUnavailable tells that the log does not reach so far.
+	ErrUnavailable = errors.New("entry is beyond the end of the log")
+	// ErrVotesDamaged tells that no vote slot holds a valid state.
+	ErrVotesDamaged = errors.New("no valid copy of term and vote is left")
+	// ErrClosed tells that the storage was closed.
+	ErrClosed = errors.New("storage is closed")
+)
+
+// DamageError tells that stored bytes are not those that were written. It names the
+// record as well as it can.
+type DamageError struct {
+	File   string
+	Offset int64
+	Index  protocol.Index // 0 when the record's header cannot be trusted
+	Term   protocol.Term  // likewise
+	Reason string
+}
+
+// Error implements error.
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("%s at offset %d is damaged (index %d, term %d): %s", e.File, e.Offset, e.Index, e.Term, e.Reason)
+}
