@@ -16,6 +16,7 @@ const (
 	PathStatusz  = "/statusz"  // Status as JSON
 	PathMetrics  = "/metrics"  // Prometheus text
 	PathTransfer = "/transfer" // POST: hand leadership over
+	PathFound    = "/found"    // POST FoundRequest: allow an empty volume to act as a founding member
 	PathFaults   = "/faults"   // GET: all kept faults; DELETE: forget them
 )
 
@@ -55,6 +56,10 @@ type Status struct {
 	Health       *Health  `json:"health,omitempty"` // absent: well
 	Disk         Disk     `json:"disk"`
 	Version      string   `json:"version"`
+
+	// AwaitsFounding: the volume was empty, nothing of Raft runs on it, and nothing will
+	// until PathFound names its Incarnation. Absent: the member acts.
+	AwaitsFounding bool `json:"awaitsFounding,omitempty"`
 }
 
 // Health is the fault that a member suffers from.
