@@ -1,0 +1,95 @@
+# The one door for contributors. "make" alone lists what there is.
+#
+# Tools are built by hack/tools/build.sh from pinned modules; clusters come from
+# hack/make/cluster.mk. Everything that takes long to make is kept under
+# ~/.cache/quorate (QUORATE_CACHE chooses another place).
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Built once, used by tests and images alike: -trimpath makes their caches the same.
+export GOFLAGS := $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath
+export QUORATE_CACHE ?= $(HOME)/.cache/quorate
+
+OUT := dist
+# Seeds of the simulator that "make test" and "make sim" run.
+SEEDS ?= 10000
+# What "make bench" and "make sim" run; see "go help testflag".
+BENCH ?= .
+BENCHTIME ?= 2s
+
+# In a recipe: $(TOOL) helm; helm version
+TOOL = use() { PATH="$$(hack/tools/build.sh "$$@"):$$PATH"; export PATH; }; use
+
+-include $(sort $(wildcard hack/make/*.mk))
+
+##@ Everyday
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z0-9][a-zA-Z0-9_-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: check
+check: ## Regenerate, format, lint; fails when a generated file was not fresh
+	@hack/check/fresh.sh $(MAKE) --no-print-directory generate fmt
+	@$(MAKE) --no-print-directory lint lint-chart lint-config lint-shell
+	@echo "check: all is well"
+
+.PHONY: test
+test: $(filter envtest-assets,$(ENVTEST_TARGET)) ## Run every test that needs no kubelet, CRDs on a real API server and $(SEEDS) simulations included
+	@mkdir -p $(OUT)
+	@QUORATE_SIM_SEEDS=$(SEEDS) go test -json -timeout 15m $$(go list ./... | grep -v '/test/e2e') \
+	  | tee $(OUT)/test.json | go run ./hack/testsum
+
+.PHONY: e2e
+e2e: ## Run the tests on a real cluster: KUBECONFIG's, or else the devcluster's, which is started
+	@mkdir -p $(OUT)
+	@hack/check/e2e.sh $(OUT)/e2e.json
+
+.PHONY: fmt
+fmt: ## Format the Go code
+	@$(TOOL) gofumpt; git ls-files -co --exclude-standard -- '*.go' ':!:*zz_generated*' \
+	  | while read -r f; do [ ! -e "$$f" ] || echo "$$f"; done | xargs -r gofumpt -l -w
+
+.PHONY: generate
+generate: ## Generate deepcopy code, CRDs, RBAC, and what the chart and the documents copy from them
+	@$(TOOL) controller-gen
+	@if [ -d api ]; then $(TOOL) controller-gen; controller-gen object crd \
+	  paths=./api/... output:crd:artifacts:config=config/crd/bases; fi
+	@if [ -d controllers ]; then $(TOOL) controller-gen; controller-gen rbac:roleName=quorate-operator \
+	  paths=./controllers/... output:rbac:artifacts:config=config/rbac; fi
+	@go run ./hack/chartgen
+	@go generate ./...
+
+.PHONY: lint
+lint: ## Run go vet and golangci-lint, kube-api-linter for api/ included
+	@go vet ./...
+	@$(TOOL) kube-api-linter; kube-api-linter run
+
+.PHONY: sim
+sim: ## Run $(SEEDS) seeds of the cluster simulator (SEEDS=1000000 for a long night)
+	@QUORATE_SIM_SEEDS=$(SEEDS) go test -count=1 -timeout 0 -v -run 'Sim' ./raftcore/devtools/...
+
+.PHONY: bench
+bench: ## Run the benchmarks of the core with real files and TCP (BENCH=regexp, BENCHTIME=2s)
+	@go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./raftcore/... | tee $(OUT)/bench.txt
+
+##@ Parts of check
+
+.PHONY: lint-chart
+lint-chart: ## Lint and render the Helm chart; wrong values must be refused
+	@$(TOOL) helm; helm lint --strict --quiet charts/quorate
+	@$(TOOL) helm; QUORATE_NEED_TOOLS=1 go test ./charts/...
+
+.PHONY: lint-config
+lint-config: ## Build the kustomizations
+	@$(TOOL) kustomize; for d in config/default config/prometheus; do kustomize build $$d >/dev/null; echo "ok    $$d"; done
+
+.PHONY: lint-shell
+lint-shell: ## Check the shell scripts (with shellcheck, where there is one)
+	@git ls-files -- '*.sh' .ci/run | xargs -r -n1 bash -n
+	@if command -v shellcheck >/dev/null; then git ls-files -- '*.sh' .ci/run | xargs -r shellcheck -x; \
+	  else echo "skip  shellcheck: not installed"; fi
