@@ -2,10 +2,39 @@
 //
 // # In this room
 //
-// The [Serializer] contract; [Msgpack], the format on files and on the wire, made
-// with github.com/hashicorp/go-msgpack/v2 without reflection; [Identity], which
-// passes values through for logs and comms in memory; and the frame around a log
-// record. testdata holds golden bytes: they are the format's specification.
+// The [Serializer] contract; [Msgpack], the format on files and on the wire;
+// [Identity], which passes values through for logs and comms in memory; and the frame
+// around a log record. codectest is the conformance suite. testdata holds golden
+// bytes: they are the format's specification.
+//
+// # The format
+//
+// Each value is one msgpack array. Its first element is the version of the format that a
+// reader must know in order to understand it; the other fields follow in a fixed order.
+//
+//	message     [1, kind, from, to, term, body]
+//	entry       [1, kind, term, index, payload]
+//	command     [1, client, serial, reply-to member, reply-to request, payload]
+//	membership  [1, [[id, address, suffrage]...], [outgoing voter...]]
+//
+// A body is an array of the fields of its struct in their order, entry identities as two
+// fields (term, index); an entry inside of a body is [kind, term, index, payload]. Whole
+// numbers are msgpack integers, payloads msgpack bin, addresses msgpack str.
+//
+// Versions and added fields work together like this:
+//   - A field that an older reader may ignore is added at the end of its array, and
+//     the version stays. Older readers skip what follows the fields they know; newer
+//     readers take a missing field as zero, so zero must mean what was meant before.
+//   - Whatever an older reader may not ignore, or would misread, gets the next version.
+//     A writer writes the lowest version that says what it has to say. A reader refuses
+//     versions above its own with [ErrNewerVersion].
+//   - A new kind of message or entry needs no new version: a reader that does
+//     not know the kind refuses it with [ErrUnknownKind].
+//
+// The bytes are written and read with the append and read functions of
+// github.com/tinylib/msgp; no value passes through reflection. Tests read every
+// golden value with github.com/hashicorp/go-msgpack too, to prove that it is plain
+// msgpack.
 //
 // # Never here
 //
@@ -20,5 +49,6 @@
 // # How to add
 //
 // A field: at the end of its array, optional when read, with new golden bytes beside the
-// old ones. A message: see package protocol.
+// old ones. A message: see package protocol; its two functions go into
+// bodies_encode.go and bodies_decode.go, its samples into codectest.
 package codec

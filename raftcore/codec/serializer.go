@@ -4,6 +4,9 @@ import "github.com/quorate/quorate/raftcore/protocol"
 
 // Encoded is what a Serializer made of a value: Bytes for a Serializer that makes
 // bytes, or the value itself in Value for one that does not (Identity).
+//
+// For an Encode method, Bytes is dst with the value's bytes appended to it, as the
+// built-in append does; for a Decode method it holds one value and nothing after it.
 type Encoded struct {
 	Bytes []byte
 	Value any
@@ -13,8 +16,10 @@ type Encoded struct {
 // that can be sent or kept, and back. It has no state and may be used from
 // many goroutines. Every error of a Decode method is an *Error.
 //
-// dst is a buffer whose free capacity may be used for the result; it may be nil.
-// What a Decode method gives may share memory with what it was given.
+// dst is a buffer whose free capacity is used for the result where it suffices; it
+// may be nil. What a Decode method gives shares memory with what it was given, so
+// those bytes must not be changed afterwards. A nil slice and an empty one are the same
+// value: either may come back for the other.
 type Serializer interface {
 	// Name tells the format, as in "msgpack/1".
 	Name() string

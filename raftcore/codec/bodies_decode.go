@@ -1,0 +1,167 @@
+package codec
+
+import "github.com/quorate/quorate/raftcore/protocol"
+
+// body reads the body of the kind; nil after a fault.
+func (r *reader) body(k protocol.MessageKind) protocol.Body {
+	if r.err != nil {
+		return nil
+	}
+	switch k {
+	case protocol.KindAppendRequest:
+		return r.appendRequest()
+	case protocol.KindAppendResponse:
+		return r.appendResponse()
+	case protocol.KindPreVoteRequest:
+		return r.preVoteRequest()
+	case protocol.KindPreVoteResponse:
+		return &protocol.PreVoteResponse{Granted: r.granted("PreVoteResponse")}
+	case protocol.KindVoteRequest:
+		return r.voteRequest()
+	case protocol.KindVoteResponse:
+		return &protocol.VoteResponse{Granted: r.granted("VoteResponse")}
+	case protocol.KindSnapshotRequest:
+		return r.snapshotRequest()
+	case protocol.KindSnapshotResponse:
+		return r.snapshotResponse()
+	case protocol.KindTimeoutNow:
+		r.skip(r.fields("TimeoutNow", 0))
+		return &protocol.TimeoutNow{}
+	case protocol.KindReadRequest:
+		return r.readRequest()
+	case protocol.KindReadResponse:
+		return r.readResponse()
+	case protocol.KindForward:
+		return r.forward()
+	}
+	ks := protocol.MessageKinds()
+	r.fail(ErrUnknownKind, "message kind %d; this node knows %d to %d: upgrade it", k, ks[0], ks[len(ks)-1])
+	return nil
+}
+
+func (r *reader) appendRequest() protocol.Body {
+	const entryMin = 6 // array header, kind, term, index, header of an empty payload
+	n := r.fields("AppendRequest", 5)
+	b := &protocol.AppendRequest{
+		Prev:   r.entryID("prev"),
+		Commit: protocol.Index(r.uint64("commit")),
+		Round:  r.uint64("round"),
+	}
+	if c := r.elements("entries", entryMin); c > 0 {
+		b.Entries = make([]protocol.Entry, c)
+		for i := range b.Entries {
+			r.entry(&b.Entries[i])
+		}
+	}
+	r.skip(n - 5)
+	return b
+}
+
+func (r *reader) entry(e *protocol.Entry) {
+	n := r.fields("entry", 4)
+	r.entryFields(e)
+	r.skip(n - 4)
+}
+
+func (r *reader) appendResponse() protocol.Body {
+	n := r.fields("AppendResponse", 7)
+	b := &protocol.AppendResponse{
+		Rejected:    r.bool("rejected"),
+		Match:       protocol.Index(r.uint64("match")),
+		Hint:        r.entryID("hint"),
+		Round:       r.uint64("round"),
+		Incarnation: protocol.Incarnation(r.uint64("incarnation")),
+		Boot:        protocol.Boot(r.uint64("boot")),
+	}
+	r.skip(n - 7)
+	return b
+}
+
+func (r *reader) preVoteRequest() protocol.Body {
+	n := r.fields("PreVoteRequest", 2)
+	b := &protocol.PreVoteRequest{Last: r.entryID("last")}
+	r.skip(n - 2)
+	return b
+}
+
+func (r *reader) voteRequest() protocol.Body {
+	n := r.fields("VoteRequest", 3)
+	b := &protocol.VoteRequest{Last: r.entryID("last"), Transfer: r.bool("transfer")}
+	r.skip(n - 3)
+	return b
+}
+
+// granted reads a body whose only field is whether the vote was given.
+func (r *reader) granted(what string) bool {
+	n := r.fields(what, 1)
+	v := r.bool("granted")
+	r.skip(n - 1)
+	return v
+}
+
+func (r *reader) snapshotRequest() protocol.Body {
+	n := r.fields("SnapshotRequest", 5)
+	b := &protocol.SnapshotRequest{
+		Meta:     r.snapshotMeta(),
+		Offset:   r.int64("offset"),
+		Data:     r.bytes("data"),
+		Checksum: uint32(r.uint("checksum", 1<<32-1)),
+		Done:     r.bool("done"),
+	}
+	r.skip(n - 5)
+	return b
+}
+
+func (r *reader) snapshotMeta() protocol.SnapshotMeta {
+	n := r.fields("SnapshotMeta", 5)
+	m := protocol.SnapshotMeta{
+		Last:       r.entryID("last"),
+		Membership: r.membershipFields(),
+		Size:       r.int64("size"),
+	}
+	r.skip(n - 5)
+	return m
+}
+
+func (r *reader) snapshotResponse() protocol.Body {
+	n := r.fields("SnapshotResponse", 4)
+	b := &protocol.SnapshotResponse{
+		Last:     r.entryID("last"),
+		Offset:   r.int64("offset"),
+		Rejected: r.bool("rejected"),
+	}
+	r.skip(n - 4)
+	return b
+}
+
+func (r *reader) readRequest() protocol.Body {
+	n := r.fields("ReadRequest", 1)
+	b := &protocol.ReadRequest{ID: r.uint64("ID")}
+	r.skip(n - 1)
+	return b
+}
+
+func (r *reader) readResponse() protocol.Body {
+	n := r.fields("ReadResponse", 3)
+	b := &protocol.ReadResponse{
+		ID:       r.uint64("ID"),
+		Index:    protocol.Index(r.uint64("index")),
+		Rejected: r.bool("rejected"),
+	}
+	r.skip(n - 3)
+	return b
+}
+
+func (r *reader) forward() protocol.Body {
+	const payloadMin = 2 // header of an empty payload
+	n := r.fields("Forward", 1)
+	b := &protocol.Forward{}
+	if c := r.elements("payloads", payloadMin); c > 0 {
+		b.Payloads = make([][]byte, c)
+		for i := range b.Payloads {
+			b.Payloads[i] = r.bytes("payload")
+		}
+	}
+	r.skip(n - 1)
+	return b
+}

@@ -1,0 +1,114 @@
+package codectest
+
+import (
+	"math/rand/v2"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Random draws values. The same source draws the same values.
+type Random struct{ *rand.Rand }
+
+// NewRandom draws from the seed.
+func NewRandom(seed uint64) Random { return Random{rand.New(rand.NewPCG(seed, 0))} }
+
+// number draws one of any magnitude: each width on the wire occurs.
+func (r Random) number() uint64 { return r.Uint64() >> r.IntN(64) }
+
+func (r Random) flag() bool { return r.IntN(2) == 0 }
+
+func (r Random) payload() []byte {
+	n := r.IntN(2) * r.IntN(300)
+	if r.IntN(100) == 0 {
+		n = 1<<16 - 2 + r.IntN(4) // around the widest of the short lengths
+	}
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byte(r.Uint32())
+	}
+	return p
+}
+
+func (r Random) entryID() protocol.EntryID {
+	return protocol.EntryID{Term: protocol.Term(r.number()), Index: protocol.Index(r.number())}
+}
+
+// Entry draws an entry.
+func (r Random) Entry() protocol.Entry {
+	kinds := []protocol.EntryKind{protocol.EntryNoOp, protocol.EntryCommand, protocol.EntryConfiguration, protocol.EntrySession}
+	id := r.entryID()
+	return protocol.Entry{Index: id.Index, Term: id.Term, Kind: kinds[r.IntN(len(kinds))], Payload: r.payload()}
+}
+
+// Command draws a command.
+func (r Random) Command() protocol.Command {
+	return protocol.Command{Client: r.number(), Serial: r.number(), Payload: r.payload(),
+		ReplyTo: protocol.ReplyTo{Member: protocol.MemberID(r.number()), Request: r.number()}}
+}
+
+// Membership draws a membership; it need not make sense to Raft.
+func (r Random) Membership() protocol.Membership {
+	var m protocol.Membership
+	for range r.IntN(20) {
+		address := make([]byte, r.IntN(60))
+		for i := range address {
+			address[i] = byte('!' + r.IntN(90))
+		}
+		m.Members = append(m.Members, protocol.Member{ID: protocol.MemberID(r.number()), Address: string(address),
+			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner}[r.IntN(2)]})
+	}
+	for range r.IntN(20) {
+		m.Outgoing = append(m.Outgoing, protocol.MemberID(r.number()))
+	}
+	return m
+}
+
+// Message draws a message of the kind.
+func (r Random) Message(k protocol.MessageKind) protocol.Message {
+	return protocol.Message{From: protocol.MemberID(r.number()), To: protocol.MemberID(r.number()),
+		Term: protocol.Term(r.number()), Body: r.body(k)}
+}
+
+func (r Random) body(k protocol.MessageKind) protocol.Body {
+	switch k {
+	case protocol.KindPreVoteRequest:
+		return &protocol.PreVoteRequest{Last: r.entryID()}
+	case protocol.KindPreVoteResponse:
+		return &protocol.PreVoteResponse{Granted: r.flag()}
+	case protocol.KindVoteRequest:
+		return &protocol.VoteRequest{Last: r.entryID(), Transfer: r.flag()}
+	case protocol.KindVoteResponse:
+		return &protocol.VoteResponse{Granted: r.flag()}
+	case protocol.KindAppendRequest:
+		return r.appendRequest()
+	case protocol.KindAppendResponse:
+		return &protocol.AppendResponse{Rejected: r.flag(), Match: protocol.Index(r.number()), Hint: r.entryID(), Round: r.number(),
+			Incarnation: protocol.Incarnation(r.number()), Boot: protocol.Boot(r.number())}
+	case protocol.KindSnapshotRequest:
+		meta := protocol.SnapshotMeta{Last: r.entryID(), Membership: r.Membership(), Size: int64(r.number() >> 1)}
+		return &protocol.SnapshotRequest{Meta: meta, Offset: int64(r.number() >> 1), Data: r.payload(), Checksum: r.Uint32(), Done: r.flag()}
+	case protocol.KindSnapshotResponse:
+		return &protocol.SnapshotResponse{Last: r.entryID(), Offset: int64(r.number() >> 1), Rejected: r.flag()}
+	case protocol.KindTimeoutNow:
+		return &protocol.TimeoutNow{}
+	case protocol.KindReadRequest:
+		return &protocol.ReadRequest{ID: r.number()}
+	case protocol.KindReadResponse:
+		return &protocol.ReadResponse{ID: r.number(), Index: protocol.Index(r.number()), Rejected: r.flag()}
+	case protocol.KindForward:
+		b := &protocol.Forward{}
+		for range r.IntN(20) {
+			b.Payloads = append(b.Payloads, r.payload())
+		}
+		return b
+	}
+	return nil
+}
+
+func (r Random) appendRequest() protocol.Body {
+	b := &protocol.AppendRequest{Prev: r.entryID(), Commit: protocol.Index(r.number()), Round: r.number()}
+	for range r.IntN(20) {
+		b.Entries = append(b.Entries, r.Entry())
+	}
+	return b
+}

@@ -1,0 +1,99 @@
+package codectest
+
+import (
+	"bytes"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Sample is a named value.
+type Sample[T any] struct {
+	Name  string // unique in its list, fit for a file name
+	Value T
+}
+
+// Messages gives at least one message of every kind.
+func Messages() []Sample[protocol.Message] {
+	samples := []Sample[protocol.Message]{}
+	add := func(name string, b protocol.Body) {
+		m := protocol.Message{From: 1, To: 2, Term: 7, Body: b}
+		samples = append(samples, Sample[protocol.Message]{name, m})
+	}
+	last := protocol.EntryID{Term: 6, Index: 41}
+	add("pre_vote_request", &protocol.PreVoteRequest{Last: last})
+	add("pre_vote_response", &protocol.PreVoteResponse{Granted: true})
+	add("vote_request", &protocol.VoteRequest{Last: last})
+	add("vote_request_transfer", &protocol.VoteRequest{Last: last, Transfer: true})
+	add("vote_response", &protocol.VoteResponse{Granted: false})
+	add("append_request_heartbeat", &protocol.AppendRequest{Prev: last, Commit: 40, Round: 300})
+	add("append_request", &protocol.AppendRequest{Prev: last, Commit: 40, Round: 70000, Entries: entries()})
+	add("append_response", &protocol.AppendResponse{Match: 45, Round: 70000, Incarnation: 0xfeedfacecafebeef, Boot: 0x0123456789abcdef})
+	add("append_response_rejected", &protocol.AppendResponse{Rejected: true, Match: 41, Hint: protocol.EntryID{Term: 5, Index: 39}, Incarnation: 1, Boot: 2})
+	add("snapshot_request", &protocol.SnapshotRequest{
+		Meta:   protocol.SnapshotMeta{Last: last, Membership: joint(), Size: 5 << 30},
+		Offset: 1 << 32, Data: []byte("chunk"), Checksum: 0xe3069283, Done: true,
+	})
+	add("snapshot_response", &protocol.SnapshotResponse{Last: last, Offset: 1<<32 + 5})
+	add("snapshot_response_rejected", &protocol.SnapshotResponse{Last: last, Rejected: true})
+	add("timeout_now", &protocol.TimeoutNow{})
+	add("read_request", &protocol.ReadRequest{ID: 9})
+	add("read_response", &protocol.ReadResponse{ID: 9, Index: 41})
+	add("read_response_rejected", &protocol.ReadResponse{ID: 10, Rejected: true})
+	add("forward", &protocol.Forward{Payloads: [][]byte{[]byte("one"), nil, []byte("three")}})
+	return samples
+}
+
+// Entries gives an entry of every kind.
+func Entries() []Sample[protocol.Entry] {
+	es := entries()
+	return []Sample[protocol.Entry]{
+		{"no_op", es[0]},
+		{"command", es[1]},
+		{"configuration", es[2]},
+		{"session", es[3]},
+		{"command_large", protocol.Entry{Kind: protocol.EntryCommand, Term: 1 << 40, Index: 1 << 50,
+			Payload: bytes.Repeat([]byte("0123456789abcdef"), 20)}},
+	}
+}
+
+func entries() []protocol.Entry {
+	return []protocol.Entry{
+		{Index: 42, Term: 7, Kind: protocol.EntryNoOp},
+		{Index: 43, Term: 7, Kind: protocol.EntryCommand, Payload: []byte("payload of a command")},
+		{Index: 44, Term: 7, Kind: protocol.EntryConfiguration, Payload: []byte{1, 2, 3}},
+		{Index: 45, Term: 7, Kind: protocol.EntrySession, Payload: []byte{0xff}},
+	}
+}
+
+// Commands gives commands with and without a session.
+func Commands() []Sample[protocol.Command] {
+	return []Sample[protocol.Command]{
+		{"plain", protocol.Command{Payload: []byte("put k v")}},
+		{"session", protocol.Command{
+			Client: 0x8000000000000001, Serial: 12, ReplyTo: protocol.ReplyTo{Member: 3, Request: 1000}, Payload: []byte("put k v"),
+		}},
+		{"empty", protocol.Command{}},
+	}
+}
+
+// Memberships gives memberships, single and joint, with both suffrages.
+func Memberships() []Sample[protocol.Membership] {
+	single := joint()
+	single.Outgoing = nil
+	return []Sample[protocol.Membership]{
+		{"single", single},
+		{"joint", joint()},
+		{"empty", protocol.Membership{}},
+	}
+}
+
+func joint() protocol.Membership {
+	return protocol.Membership{
+		Members: []protocol.Member{
+			{ID: 1, Address: "demo-1-0.demo-peers:2380", Suffrage: protocol.Voter},
+			{ID: 2, Address: "demo-2-0.demo-peers:2380", Suffrage: protocol.Voter},
+			{ID: 300, Address: "[fd00::3]:2380", Suffrage: protocol.Learner},
+		},
+		Outgoing: []protocol.MemberID{1, 2, 7},
+	}
+}
