@@ -1,0 +1,114 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/quorate/quorate/node/admin"
+	"github.com/quorate/quorate/node/nodeapi"
+)
+
+// member is a Backend whose answers a test sets.
+type member struct {
+	status      nodeapi.Status
+	notReady    error
+	faults      []nodeapi.Health
+	clearFailed error
+	transfer    error
+	transferTo  uint64
+}
+
+func (m *member) Status() nodeapi.Status      { return m.status }
+func (m *member) Ready(context.Context) error { return m.notReady }
+func (m *member) Faults() []nodeapi.Health    { return m.faults }
+func (m *member) ClearFaults() error          { m.faults = nil; return m.clearFailed }
+func (m *member) Transfer(_ context.Context, to uint64) error {
+	m.transferTo = to
+	return m.transfer
+}
+
+func serve(t *testing.T, m *member, method, path string) (int, string) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(admin.NewCollector(m.Status))
+	w := httptest.NewRecorder()
+	admin.Handler(m, reg).ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w.Code, w.Body.String()
+}
+
+func TestPaths(t *testing.T) {
+	leader := nodeapi.Status{Role: nodeapi.RoleLeader, Term: 7, Voters: []uint64{1, 2, 3}}
+	for _, c := range []struct {
+		name, method, path string
+		member             member
+		code               int
+		body               string
+	}{
+		{"alive", "GET", "/livez", member{}, 200, "ok"},
+		{"alive though not ready", "GET", "/livez", member{notReady: errors.New("no leader")}, 200, "ok"},
+		{"ready", "GET", "/readyz", member{}, 200, "ok"},
+		{"not ready", "GET", "/readyz", member{notReady: errors.New("no leader")}, 503, "not ready: no leader"},
+		{"status", "GET", "/statusz", member{status: leader}, 200, `"role": "Leader"`},
+		{"metrics", "GET", "/metrics", member{status: leader}, 200, "quorate_raft_term 7\n"},
+		{"leader metric", "GET", "/metrics", member{status: leader}, 200, "quorate_raft_is_leader 1\n"},
+		{"no faults", "GET", "/faults", member{}, 200, "[]"},
+		{"faults", "GET", "/faults", member{faults: []nodeapi.Health{{Fault: "LogCorrupt"}}}, 200, `"fault": "LogCorrupt"`},
+		{"forget", "DELETE", "/faults", member{}, 204, ""},
+		{"forget fails", "DELETE", "/faults", member{clearFailed: errors.New("EIO")}, 500, "not on the volume: EIO"},
+		{"transfer", "POST", "/transfer", member{}, 204, ""},
+		{"transfer to nobody", "POST", "/transfer?to=x", member{}, 400, `parameter to is "x"`},
+		{"transfer too slow", "POST", "/transfer", member{transfer: context.DeadlineExceeded}, 504, "still leads"},
+		{"transfer refused", "POST", "/transfer", member{transfer: errors.New("fenced")}, 409, "fenced"},
+		{"a GET changes nothing", "GET", "/transfer", member{}, 405, ""},
+		{"pprof", "GET", "/debug/pprof/cmdline", member{}, 200, ""},
+		{"unknown", "GET", "/nothing", member{}, 404, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, body := serve(t, &c.member, c.method, c.path)
+			if code != c.code || !strings.Contains(body, c.body) {
+				t.Errorf("%s %s: %d %q, want %d with %q", c.method, c.path, code, body, c.code, c.body)
+			}
+		})
+	}
+}
+
+func TestTransferNamesTheMember(t *testing.T) {
+	var m member
+	serve(t, &m, http.MethodPost, "/transfer?to=3")
+	if m.transferTo != 3 {
+		t.Errorf("transferred to %d, want 3", m.transferTo)
+	}
+}
+
+func TestStatusShape(t *testing.T) {
+	want := nodeapi.Status{
+		ClusterID: "c", MemberID: 2, Incarnation: "ab", Name: "demo-2", Role: nodeapi.RoleFenced, Term: 3, LeaderID: 1,
+		LastIndex: 9, CommitIndex: 8, AppliedIndex: 7, Voters: []uint64{1, 2, 3}, Learners: []uint64{},
+		Health:  &nodeapi.Health{Fault: "LogCorrupt", Remedy: "RepairFromPeers", Message: "m", At: time.Unix(1, 0).UTC()},
+		Disk:    nodeapi.Disk{Used: 1, Free: 2, Reserved: 3, LastFsyncSeconds: 0.5},
+		Version: "v1",
+	}
+	_, body := serve(t, &member{status: want}, "GET", "/statusz")
+	var got nodeapi.Status
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, key := range []string{"clusterID", "memberID", "incarnation", "name", "role", "term", "leaderID", "lastIndex", "commitIndex",
+		"appliedIndex", "voters", "learners", "health", "fault", "remedy", "message", "at", "disk", "used", "free", "reserved", "lastFsyncSeconds", "version"} {
+		if !strings.Contains(body, `"`+key+`"`) {
+			t.Errorf("the contract's key %q is missing in %s", key, body)
+		}
+	}
+}

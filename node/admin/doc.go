@@ -1,0 +1,21 @@
+// Package admin serves a member's admin endpoint: health, status, metrics, and the
+// verbs of people and of the operator.
+//
+// # In this room
+//
+// [Handler] over a [Backend]: /livez, /readyz, /statusz, /metrics, /faults,
+// /transfer and /debug/pprof. Paths and JSON shapes are nodeapi's.
+//
+// # Never here
+//
+// What the answers mean to Kubernetes, and how the member comes by them.
+//
+// # Invariants
+//
+// Every path answers while the member is fenced. A GET changes nothing; what changes
+// something is POST or DELETE. No request can make the process end.
+//
+// # How to add
+//
+// A path: a constant in nodeapi, a method here, a row in the test table.
+package admin
