@@ -28,6 +28,9 @@ type Backend interface {
 	// Transfer hands leadership to the member (0: the most up-to-date one) and returns
 	// when this member does not lead.
 	Transfer(ctx context.Context, to uint64) error
+	// Found lets a volume that waits for it act as a founding member, or tells which
+	// field of the request is not the member's own.
+	Found(context.Context, nodeapi.FoundRequest) error
 }
 
 // readyTimeout bounds a readiness check: a kubelet's probe waits about as long.
@@ -47,6 +50,7 @@ func Handler(b Backend, metrics prometheus.Gatherer) http.Handler {
 	mux.HandleFunc("GET "+nodeapi.PathFaults, h.faults)
 	mux.HandleFunc("DELETE "+nodeapi.PathFaults, h.clearFaults)
 	mux.HandleFunc("POST "+nodeapi.PathTransfer, h.transfer)
+	mux.HandleFunc("POST "+nodeapi.PathFound, h.found)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -107,6 +111,24 @@ func (h handler) transfer(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// maxFoundRequest bounds what is read of a request's body, in bytes.
+const maxFoundRequest = 4096
+
+func (h handler) found(w http.ResponseWriter, r *http.Request) {
+	var req nodeapi.FoundRequest
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFoundRequest))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&req); err != nil {
+		http.Error(w, "the body must be JSON with clusterID, memberID and incarnation: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := h.b.Found(r.Context(), req); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	fmt.Fprintln(w, "ok")
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -25,6 +25,8 @@ type member struct {
 	clearFailed error
 	transfer    error
 	transferTo  uint64
+	found       error
+	foundAs     nodeapi.FoundRequest
 }
 
 func (m *member) Status() nodeapi.Status      { return m.status }
@@ -36,12 +38,17 @@ func (m *member) Transfer(_ context.Context, to uint64) error {
 	return m.transfer
 }
 
-func serve(t *testing.T, m *member, method, path string) (int, string) {
+func (m *member) Found(_ context.Context, r nodeapi.FoundRequest) error {
+	m.foundAs = r
+	return m.found
+}
+
+func serve(t *testing.T, m *member, method, path, body string) (int, string) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(admin.NewCollector(m.Status))
 	w := httptest.NewRecorder()
-	admin.Handler(m, reg).ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	admin.Handler(m, reg).ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w.Code, w.Body.String()
 }
 
@@ -50,30 +57,35 @@ func TestPaths(t *testing.T) {
 	for _, c := range []struct {
 		name, method, path string
 		member             member
+		request            string
 		code               int
 		body               string
 	}{
-		{"alive", "GET", "/livez", member{}, 200, "ok"},
-		{"alive though not ready", "GET", "/livez", member{notReady: errors.New("no leader")}, 200, "ok"},
-		{"ready", "GET", "/readyz", member{}, 200, "ok"},
-		{"not ready", "GET", "/readyz", member{notReady: errors.New("no leader")}, 503, "not ready: no leader"},
-		{"status", "GET", "/statusz", member{status: leader}, 200, `"role": "Leader"`},
-		{"metrics", "GET", "/metrics", member{status: leader}, 200, "quorate_raft_term 7\n"},
-		{"leader metric", "GET", "/metrics", member{status: leader}, 200, "quorate_raft_is_leader 1\n"},
-		{"no faults", "GET", "/faults", member{}, 200, "[]"},
-		{"faults", "GET", "/faults", member{faults: []nodeapi.Health{{Fault: "LogCorrupt"}}}, 200, `"fault": "LogCorrupt"`},
-		{"forget", "DELETE", "/faults", member{}, 204, ""},
-		{"forget fails", "DELETE", "/faults", member{clearFailed: errors.New("EIO")}, 500, "not on the volume: EIO"},
-		{"transfer", "POST", "/transfer", member{}, 204, ""},
-		{"transfer to nobody", "POST", "/transfer?to=x", member{}, 400, `parameter to is "x"`},
-		{"transfer too slow", "POST", "/transfer", member{transfer: context.DeadlineExceeded}, 504, "still leads"},
-		{"transfer refused", "POST", "/transfer", member{transfer: errors.New("fenced")}, 409, "fenced"},
-		{"a GET changes nothing", "GET", "/transfer", member{}, 405, ""},
-		{"pprof", "GET", "/debug/pprof/cmdline", member{}, 200, ""},
-		{"unknown", "GET", "/nothing", member{}, 404, ""},
+		{"alive", "GET", "/livez", member{}, "", 200, "ok"},
+		{"alive though not ready", "GET", "/livez", member{notReady: errors.New("no leader")}, "", 200, "ok"},
+		{"ready", "GET", "/readyz", member{}, "", 200, "ok"},
+		{"not ready", "GET", "/readyz", member{notReady: errors.New("no leader")}, "", 503, "not ready: no leader"},
+		{"status", "GET", "/statusz", member{status: leader}, "", 200, `"role": "Leader"`},
+		{"metrics", "GET", "/metrics", member{status: leader}, "", 200, "quorate_raft_term 7\n"},
+		{"leader metric", "GET", "/metrics", member{status: leader}, "", 200, "quorate_raft_is_leader 1\n"},
+		{"no faults", "GET", "/faults", member{}, "", 200, "[]"},
+		{"faults", "GET", "/faults", member{faults: []nodeapi.Health{{Fault: "LogCorrupt"}}}, "", 200, `"fault": "LogCorrupt"`},
+		{"forget", "DELETE", "/faults", member{}, "", 204, ""},
+		{"forget fails", "DELETE", "/faults", member{clearFailed: errors.New("EIO")}, "", 500, "not on the volume: EIO"},
+		{"transfer", "POST", "/transfer", member{}, "", 204, ""},
+		{"transfer to nobody", "POST", "/transfer?to=x", member{}, "", 400, `parameter to is "x"`},
+		{"transfer too slow", "POST", "/transfer", member{transfer: context.DeadlineExceeded}, "", 504, "still leads"},
+		{"transfer refused", "POST", "/transfer", member{transfer: errors.New("fenced")}, "", 409, "fenced"},
+		{"a GET changes nothing", "GET", "/transfer", member{}, "", 405, ""},
+		{"found", "POST", "/found", member{}, `{"clusterID":"c","memberID":1,"incarnation":"ab"}`, 200, "ok"},
+		{"found for another", "POST", "/found", member{found: errors.New("incarnation is cd here, not ab")}, `{"clusterID":"c"}`, 409, "incarnation is cd here"},
+		{"found without a body", "POST", "/found", member{}, "", 400, "must be JSON"},
+		{"found with a strange field", "POST", "/found", member{}, `{"cluster":"c"}`, 400, "unknown field"},
+		{"pprof", "GET", "/debug/pprof/cmdline", member{}, "", 200, ""},
+		{"unknown", "GET", "/nothing", member{}, "", 404, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, body := serve(t, &c.member, c.method, c.path)
+			code, body := serve(t, &c.member, c.method, c.path, c.request)
 			if code != c.code || !strings.Contains(body, c.body) {
 				t.Errorf("%s %s: %d %q, want %d with %q", c.method, c.path, code, body, c.code, c.body)
 			}
@@ -83,9 +95,17 @@ func TestPaths(t *testing.T) {
 
 func TestTransferNamesTheMember(t *testing.T) {
 	var m member
-	serve(t, &m, http.MethodPost, "/transfer?to=3")
+	serve(t, &m, http.MethodPost, "/transfer?to=3", "")
 	if m.transferTo != 3 {
 		t.Errorf("transferred to %d, want 3", m.transferTo)
+	}
+}
+
+func TestFoundHandsTheRequestOver(t *testing.T) {
+	var m member
+	serve(t, &m, http.MethodPost, "/found", `{"clusterID":"c","memberID":2,"incarnation":"ab"}`)
+	if d := cmp.Diff(nodeapi.FoundRequest{ClusterID: "c", MemberID: 2, Incarnation: "ab"}, m.foundAs); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -97,7 +117,7 @@ func TestStatusShape(t *testing.T) {
 		Disk:    nodeapi.Disk{Used: 1, Free: 2, Reserved: 3, LastFsyncSeconds: 0.5},
 		Version: "v1",
 	}
-	_, body := serve(t, &member{status: want}, "GET", "/statusz")
+	_, body := serve(t, &member{status: want}, "GET", "/statusz", "")
 	var got nodeapi.Status
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@
 // # In this room
 //
 // [Handler] over a [Backend]: /livez, /readyz, /statusz, /metrics, /faults,
-// /transfer and /debug/pprof. Paths and JSON shapes are nodeapi's.
+// /transfer, /found and /debug/pprof. Paths and JSON shapes are nodeapi's.
 //
 // # Never here
 //
