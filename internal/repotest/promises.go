@@ -1,0 +1,137 @@
+package repotest
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// featureRows tells how many rows each group of docs/features.md has: R1 to R29, …
+var featureRows = map[string]int{"R": 29, "N": 10, "K": 13, "X": 6}
+
+const featureFile = "docs/features.md"
+
+var (
+	rowPattern   = regexp.MustCompile(`(?m)^\| ([RNKX])(\d+) \|(.*)\|(.*)\|$`)
+	openPattern  = regexp.MustCompile(`open \(issue \d+\)`)
+	proofPattern = regexp.MustCompile(`\[([^\]]*)\]\(([^)\s]+)\)`)
+	testPattern  = regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)\w*$`)
+)
+
+// features wants each promised row once, with links to its proof or "open (issue N)".
+// A link whose text is the name of a test must lead to where that test is declared.
+func features(t *Tree) []Problem {
+	seen := map[string]bool{}
+	var ps []Problem
+	for _, m := range rowPattern.FindAllStringSubmatch(t.Text[featureFile], -1) {
+		row, proof := m[1]+m[2], m[4]
+		if seen[row] {
+			ps = append(ps, Problem{featureFile, "row " + row + " stands twice"})
+		}
+		seen[row] = true
+		links := proofPattern.FindAllStringSubmatch(proof, -1)
+		if len(links) == 0 && !openPattern.MatchString(proof) {
+			ps = append(ps, Problem{featureFile, "row " + row + " has neither a link to a proof nor \"open (issue N)\""})
+		}
+		for _, l := range links {
+			ps = append(ps, t.proofProblems(row, l[1], l[2])...)
+		}
+	}
+	for group, n := range featureRows {
+		for i := 1; i <= n; i++ {
+			if row := fmt.Sprint(group, i); !seen[row] {
+				ps = append(ps, Problem{featureFile, "row " + row + " is missing: features are never dropped silently"})
+			}
+		}
+	}
+	slices.SortStableFunc(ps, func(a, b Problem) int { return strings.Compare(a.What, b.What) })
+	return ps
+}
+
+func (t *Tree) proofProblems(row, text, target string) []Problem {
+	where := path.Join(path.Dir(featureFile), target)
+	if testPattern.MatchString(text) && !slices.Contains(t.tests(where), text) {
+		return []Problem{{featureFile, fmt.Sprintf("row %s: %s declares no %s", row, where, text)}}
+	}
+	return nil
+}
+
+var (
+	decisionName = regexp.MustCompile(`^\d{4}-[a-z0-9-]+\.md$`)
+	datePattern  = regexp.MustCompile(`(?m)^Date: \d{4}-\d{2}-\d{2}$`)
+)
+
+// decisions wants docs/decisions/NNNN-name.md with a date, a state and what was
+// weighed, and no number twice.
+func decisions(t *Tree) []Problem {
+	numbers := map[string]string{}
+	var ps []Problem
+	for _, name := range t.paths(".md") {
+		base := path.Base(name)
+		if path.Dir(name) != "docs/decisions" || base == "README.md" {
+			continue
+		}
+		if !decisionName.MatchString(base) {
+			ps = append(ps, Problem{name, "a decision is named NNNN-name.md"})
+			continue
+		}
+		if other := numbers[base[:4]]; other != "" {
+			ps = append(ps, Problem{name, "has the number of " + other})
+		}
+		numbers[base[:4]] = name
+		if !datePattern.MatchString(t.Text[name]) {
+			ps = append(ps, Problem{name, "has no line \"Date: YYYY-MM-DD\""})
+		}
+		for _, part := range []string{"\nStatus: ", "\n## Decision\n", "\n## Alternatives\n"} {
+			if !strings.Contains(t.Text[name], part) {
+				ps = append(ps, Problem{name, fmt.Sprintf("has no %q", strings.TrimSpace(part))})
+			}
+		}
+	}
+	return ps
+}
+
+// contractTargets are the make targets that other people's tools call.
+var contractTargets = []string{"check", "test", "e2e", "bench", "demo", "demo-down", "images"}
+
+func makeTargets(t *Tree) []Problem {
+	text := "\n" + t.Text["Makefile"]
+	for _, name := range t.paths(".mk") {
+		text += "\n" + t.Text[name]
+	}
+	var ps []Problem
+	for _, target := range contractTargets {
+		if !regexp.MustCompile(`\n` + target + `:[^=]*## `).MatchString(text) {
+			ps = append(ps, Problem{"Makefile", "no target " + target + " with a \"## \" line for make help"})
+		}
+	}
+	return ps
+}
+
+// words are what must not be in a file, with the reason. Each is written so that it
+// does not find itself.
+var words = []struct {
+	pattern *regexp.Regexp
+	reason  string
+}{
+	{regexp.MustCompile(`(^|[^\w.])/(work|farm|root)/`), "a path of the machine that it was written on"},
+	{regexp.MustCompile(`(^|[^\w.$}])/tm[p]/`), "a path in the machine's temporary folder: use mktemp, t.TempDir or a flag"},
+	{regexp.MustCompile(`\b(proxy|sum)\.golan[g]\.org|\bregistry\.npmj[s]\.org|\bdeb\.debia[n]\.org|\bpyp[i]\.org`), "the host of a registry: the user's own settings choose it"},
+}
+
+// machineWords looks into every file that is text.
+func machineWords(t *Tree) []Problem {
+	var ps []Problem
+	for _, name := range t.paths("") {
+		for i, line := range strings.Split(t.Text[name], "\n") {
+			for _, w := range words {
+				if w.pattern.MatchString(line) {
+					ps = append(ps, Problem{fmt.Sprintf("%s:%d", name, i+1), "names " + w.reason})
+				}
+			}
+		}
+	}
+	return ps
+}

@@ -1,0 +1,67 @@
+package repotest
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const top = "../.."
+
+func TestRepository(t *testing.T) {
+	tree, err := Load(os.DirFS(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range Checks {
+		t.Run(c.Name, func(t *testing.T) {
+			for _, p := range c.Run(tree) {
+				t.Error(p)
+			}
+		})
+	}
+}
+
+// TestRaftcoreDependsOnNoKubernetes looks at all that a program which embeds raftcore
+// is linked with, by way of other people's modules too.
+func TestRaftcoreDependsOnNoKubernetes(t *testing.T) {
+	for name := range dependencies(t, "./raftcore/...") {
+		if within(name, "k8s.io") || within(name, "sigs.k8s.io") {
+			t.Errorf("raftcore is linked with %s: people embed it in programs that have nothing to do with Kubernetes", name)
+		}
+	}
+}
+
+// TestOperatorIsNotLinkedWithRaft is the other side of the same wall.
+func TestOperatorIsNotLinkedWithRaft(t *testing.T) {
+	for name := range dependencies(t, ".") {
+		if folder, ours := ownFolder(name); ours && within(folder, "raftcore") {
+			t.Errorf("the operator is linked with %s: it meets the nodes in node/nodeapi only", name)
+		}
+	}
+}
+
+// dependencies gives all packages that the pattern is linked with, tests left out.
+func dependencies(t *testing.T, pattern string) map[string]bool {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", pattern)
+	cmd.Dir = filepath.FromSlash(top)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list -deps %s: %v\n%s", pattern, err, stderr.String())
+	}
+	names := map[string]bool{}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		names[strings.TrimSpace(lines.Text())] = true
+	}
+	if len(names) < 10 {
+		t.Fatalf("go list -deps %s gave %d packages: the test looks at nothing", pattern, len(names))
+	}
+	return names
+}
