@@ -1,0 +1,218 @@
+package progress
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// State says how a follower is fed.
+type State uint8
+
+// The states.
+const (
+	// Probe: it is not known where the logs meet; one request is out at a time.
+	Probe State = iota
+	// Replicate: the logs are known to meet; requests are pipelined, and Next runs
+	// ahead of what was answered.
+	Replicate
+	// Snapshot: what the follower needs was compacted away; a snapshot is on its way.
+	Snapshot
+)
+
+// String gives the state's name.
+func (s State) String() string {
+	switch s {
+	case Probe:
+		return "Probe"
+	case Replicate:
+		return "Replicate"
+	case Snapshot:
+		return "Snapshot"
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// Progress is a leader's view of one follower, for one term of the leader.
+//
+// Invariants:
+//
+//  1. Match < Next.
+//  2. Match only falls when the follower's life changes (Answered gives NewLife).
+//  3. At most window requests with entries are unanswered; none outside Replicate
+//     but the one that a Probe has out.
+type Progress struct {
+	ID    protocol.MemberID
+	Match protocol.Index // the follower's durable log equals the leader's up to here (paper: matchIndex)
+	Next  protocol.Index // the next entry to send (paper: nextIndex)
+
+	Round      uint64         // highest read round that the follower has echoed
+	Silent     int            // ticks since it was last heard
+	SentCommit protocol.Index // highest commit index that was sent
+	Awaits     protocol.Index // the follower forwarded commands up to here and waits for their commit
+	Fetching   bool           // entries for it are being read from the log
+
+	state    State
+	paused   bool // Probe: wait for an answer or the next heartbeat
+	window   int
+	inflight []protocol.Index // last indexes of the unanswered requests with entries, ascending
+
+	incarnation protocol.Incarnation
+	boot        protocol.Boot
+	known       bool            // incarnation and boot have been heard
+	former      []protocol.Boot // earlier lives; late answers of theirs count for nothing
+}
+
+// formerLives is how many earlier lives are remembered. A follower would have to be
+// restarted more often within one term while its answer was under way.
+const formerLives = 16
+
+// New gives the progress of a follower of which nothing is known. The window is how
+// many requests with entries may be unanswered.
+func New(id protocol.MemberID, next protocol.Index, window int) Progress {
+	return Progress{ID: id, Next: next, window: window, inflight: make([]protocol.Index, 0, window)}
+}
+
+// State tells how the follower is fed.
+func (p *Progress) State() State { return p.state }
+
+// Inflight gives the number of unanswered requests with entries.
+func (p *Progress) Inflight() int { return len(p.inflight) }
+
+// CanSend reports whether another request with entries may leave.
+func (p *Progress) CanSend() bool {
+	switch p.state {
+	case Probe:
+		return !p.paused
+	case Replicate:
+		return len(p.inflight) < p.window
+	}
+	return false
+}
+
+// Sent notes that a request with entries up to last has left.
+func (p *Progress) Sent(last protocol.Index) {
+	if p.state == Probe {
+		p.paused = true
+		return
+	}
+	p.Next = last + 1
+	p.inflight = append(p.inflight, last)
+}
+
+// Life is what an answer says about the one who gave it.
+type Life uint8
+
+// The lives.
+const (
+	SameLife Life = iota
+	NewLife       // the follower was restarted or its volume replaced: what was known is void
+	PastLife      // a late answer from before that: it must count for nothing
+)
+
+// Answered notes which life of the follower an answer comes from. On NewLife the
+// caller resets the progress with Reset.
+func (p *Progress) Answered(i protocol.Incarnation, b protocol.Boot) Life {
+	if p.known && p.incarnation == i && p.boot == b {
+		return SameLife
+	}
+	if slices.Contains(p.former, b) {
+		return PastLife
+	}
+	first := !p.known
+	if !first {
+		p.former = append(p.former, p.boot)
+		if len(p.former) > formerLives {
+			p.former = p.former[1:]
+		}
+	}
+	p.known, p.incarnation, p.boot = true, i, b
+	if first {
+		return SameLife
+	}
+	return NewLife
+}
+
+// Reset forgets how far the follower had come: it probes at next. keepMatch is for a
+// deliberate bug only.
+func (p *Progress) Reset(next protocol.Index, keepMatch bool) {
+	if !keepMatch {
+		p.Match = 0
+	}
+	p.Next = max(next, p.Match+1)
+	p.probe()
+}
+
+// Acknowledged takes a positive answer and reports whether Match has risen. An answer
+// that covers the probe's previous entry shows where the logs meet.
+func (p *Progress) Acknowledged(match protocol.Index) bool {
+	risen := match > p.Match
+	p.Match = max(p.Match, match)
+	if p.state == Probe && match+1 >= p.Next {
+		p.state, p.paused = Replicate, false
+	}
+	p.Next = max(p.Next, p.Match+1)
+	n := 0
+	for n < len(p.inflight) && p.inflight[n] <= match {
+		n++
+	}
+	p.inflight = slices.Delete(p.inflight, 0, n)
+	return risen
+}
+
+// Rejected takes a refusal of a request whose previous entry was at prev; next is
+// where the logs may meet. It reports whether the refusal was news: a late or
+// repeated one is not.
+func (p *Progress) Rejected(prev, next protocol.Index) bool {
+	if prev <= p.Match || p.state == Snapshot || p.state == Probe && prev != p.Next-1 {
+		return false
+	}
+	// At least one step back, so that probing ends; never below what is known to match.
+	p.Next = max(p.Match+1, min(next, prev))
+	p.probe()
+	return true
+}
+
+// Heartbeat lets a Probe send again: its request or the answer may be lost.
+func (p *Progress) Heartbeat() { p.paused = false }
+
+// Pause holds a Probe back until the next heartbeat.
+func (p *Progress) Pause() { p.paused = p.state == Probe }
+
+// Lost notes that what is under way will not arrive, as when the connection broke.
+func (p *Progress) Lost() {
+	if p.state == Replicate {
+		p.Next = p.Match + 1
+		p.probe()
+		p.paused = true
+	}
+}
+
+// NeedSnapshot notes that a snapshot was asked for.
+func (p *Progress) NeedSnapshot() {
+	p.state, p.paused = Snapshot, false
+	p.inflight = p.inflight[:0]
+}
+
+// SnapshotDone leaves Snapshot: the logs are thought to meet at next-1.
+func (p *Progress) SnapshotDone(next protocol.Index) {
+	p.Next = max(next, p.Match+1)
+	p.probe()
+}
+
+func (p *Progress) probe() {
+	p.state, p.paused = Probe, false
+	p.inflight = p.inflight[:0]
+}
+
+// CheckInvariants tells which invariant of Progress does not hold, by its number.
+func (p *Progress) CheckInvariants() error {
+	if p.Match >= p.Next {
+		return fmt.Errorf("progress invariant 1: member %d has match %d, next %d", p.ID, p.Match, p.Next)
+	}
+	if len(p.inflight) > p.window || p.state != Replicate && len(p.inflight) > 0 {
+		return fmt.Errorf("progress invariant 3: member %d has %d of %d requests in flight in %v", p.ID, len(p.inflight), p.window, p.state)
+	}
+	return nil
+}

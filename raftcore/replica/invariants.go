@@ -1,0 +1,61 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// CheckInvariants tells which of the invariants on Replica do not hold, by their
+// numbers. It looks at everything in memory: it is for tests and simulations.
+func (r *Replica) CheckInvariants() error {
+	var broken []error
+	hold := func(number int, ok bool, format string, args ...any) {
+		if !ok {
+			broken = append(broken, fmt.Errorf("invariant %d of replica %d: "+format, append([]any{number, r.cfg.ID}, args...)...))
+		}
+	}
+	hold(1, r.log.base.Index <= r.handed && r.handed <= r.commit && r.commit <= r.log.last,
+		"base %d, handed out %d, commit %d, last %d", r.log.base.Index, r.handed, r.commit, r.log.last)
+	hold(1, r.handed <= r.writes.stable || r.writes.installPending(), "handed out %d, durable %d", r.handed, r.writes.stable)
+	err := r.log.check()
+	hold(2, err == nil, "%v", err)
+	hold(2, r.log.lastID().Term <= r.term, "the log ends in term %d, the term is %d", r.log.lastID().Term, r.term)
+	hold(2, r.writes.installPending() || r.log.first <= r.writes.stable+1, "durable up to %d, in memory from %d", r.writes.stable, r.log.first)
+	r.checkRole(hold)
+	r.checkWrites(hold)
+	return errors.Join(broken...)
+}
+
+type check func(number int, ok bool, format string, args ...any)
+
+func (r *Replica) checkRole(hold check) {
+	leads := r.role == Leader
+	hold(3, !leads && r.role != Candidate || r.vote == r.cfg.ID, "%v has voted for %d", r.role, r.vote)
+	hold(3, leads == (r.leader == r.cfg.ID), "%v follows %d", r.role, r.leader)
+	hold(3, leads || len(r.followers) == 0 && r.transfer == transfer{} && len(r.reads.asked)+len(r.reads.waiting) == 0,
+		"%v has %d followers, transfer %v, %d reads", r.role, len(r.followers), r.transfer, len(r.reads.asked)+len(r.reads.waiting))
+	for i := range r.followers {
+		p := &r.followers[i]
+		err := p.CheckInvariants()
+		hold(4, err == nil, "%v", err)
+		hold(4, p.Match <= r.log.last, "member %d matches up to %d, the last entry is %d", p.ID, p.Match, r.log.last)
+	}
+	if leads {
+		own := max(r.ownFirst, r.commit+1, r.log.first)
+		bytes := 0
+		if own <= r.log.last {
+			bytes = protocol.Size(r.log.slice(own, r.log.last))
+		}
+		hold(6, bytes == r.unsettled, "%d bytes are not committed, counted as %d", bytes, r.unsettled)
+	}
+}
+
+func (r *Replica) checkWrites(hold check) {
+	for i, w := range r.writes.pending {
+		want := r.writes.seq - uint64(len(r.writes.pending)-1-i)
+		hold(5, w.seq == want, "write %d stands where %d should", w.seq, want)
+	}
+	hold(5, r.writes.stable <= r.log.last, "durable up to %d, the last entry is %d", r.writes.stable, r.log.last)
+}

@@ -1,0 +1,255 @@
+package replica
+
+import (
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+	"github.com/quorate/quorate/raftcore/progress"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// becomeLeader begins a term of leadership with a NoOp: only with an entry of its own
+// term can a leader commit what its predecessors left (paper sections 5.4.2 and 8).
+func (r *Replica) becomeLeader() {
+	r.becomeFollower(r.term, 0)
+	r.role, r.leader = Leader, r.cfg.ID
+	r.timers.heartbeat = 0
+	r.ownFirst = r.log.last + 1
+	r.followers = r.followers[:0]
+	for _, id := range r.peers {
+		r.followers = append(r.followers, progress.New(id, r.ownFirst, r.cfg.MaxInflight))
+	}
+	r.appendOwn(protocol.EntryNoOp, [][]byte{nil})
+}
+
+// stopLeading ends what only a leader has.
+func (r *Replica) stopLeading() {
+	r.followers = r.followers[:0]
+	r.unsettled = 0
+	r.transfer = transfer{}
+	r.refuseQueuedReads()
+}
+
+// lead does what any input may have made possible.
+func (r *Replica) lead() {
+	r.advanceCommit()
+	r.advanceReads()
+	for i := range r.followers {
+		r.replicate(&r.followers[i])
+	}
+	r.tellWaiting()
+	r.continueTransfer()
+}
+
+func (r *Replica) tickLeader(beat bool) {
+	for i := range r.followers {
+		r.followers[i].Silent++
+	}
+	if !r.voters.Reached(r.heardLately) {
+		r.resign() // it cannot commit, and others may have elected another (thesis section 6.2)
+		return
+	}
+	r.tickTransfer(beat)
+	for i := range r.followers {
+		p := &r.followers[i]
+		if beat {
+			p.Heartbeat()
+			r.heartbeat(p)
+		} else if p.SentCommit < r.commit && p.State() == progress.Replicate {
+			r.heartbeat(p) // nothing new has carried the commit index since
+		}
+	}
+}
+
+func (r *Replica) heardLately(id protocol.MemberID) bool {
+	p := r.follower(id)
+	return id == r.cfg.ID || p != nil && p.Silent < r.cfg.ElectionTicks
+}
+
+// propose takes payloads of this member's clients.
+func (r *Replica) propose(kind protocol.EntryKind, payloads [][]byte) {
+	switch {
+	case len(payloads) == 0:
+	case r.role == Leader && r.transfer.to != 0:
+		r.refuse(Transferring, payloads)
+	case r.role == Leader:
+		if n := r.appendOwn(kind, payloads); n < len(payloads) {
+			r.refuse(Overloaded, payloads[n:])
+		}
+	case r.leader != 0 && kind == protocol.EntryCommand:
+		r.send(r.leader, &protocol.Forward{Payloads: payloads})
+	default:
+		r.refuse(NoLeader, payloads)
+	}
+}
+
+func (r *Replica) refuse(why RefusalReason, payloads [][]byte) {
+	r.fx.Refused = append(r.fx.Refused, Refusal{Reason: why, Payloads: payloads})
+}
+
+// takeForward takes what clients of a follower propose. What cannot be taken is
+// dropped: the follower's clients find out by waiting, as when the message is lost.
+func (r *Replica) takeForward(m protocol.Message) {
+	if r.transfer.to != 0 {
+		return
+	}
+	r.appendOwn(protocol.EntryCommand, m.Body.(*protocol.Forward).Payloads)
+	if p := r.follower(m.From); p != nil {
+		p.Awaits = r.log.last
+	}
+}
+
+// appendOwn appends entries of the leader's term until too much is not committed,
+// and gives the number of those it took.
+func (r *Replica) appendOwn(kind protocol.EntryKind, payloads [][]byte) int {
+	first := r.log.last + 1
+	r.log.reserve(len(payloads))
+	for n, b := range payloads {
+		size := protocol.Entry{Payload: b}.Size()
+		if r.unsettled > 0 && r.unsettled+size > r.cfg.MaxUncommittedBytes {
+			payloads = payloads[:n]
+			break
+		}
+		r.log.push(r.term, kind, b)
+		r.unsettled += size
+	}
+	if len(payloads) > 0 {
+		r.writes.inserted(first)
+	}
+	return len(payloads)
+}
+
+// replicate sends a follower what it lacks, as far as its window is open.
+func (r *Replica) replicate(p *progress.Progress) {
+	for p.CanSend() && p.Next <= r.log.last {
+		if p.Next <= r.log.base.Index {
+			r.offerSnapshot(p)
+			return
+		}
+		if p.Next < r.log.first {
+			r.fetchFor(p)
+			return
+		}
+		r.sendEntries(p, r.log.batch(p.Next, r.cfg.MaxMessageBytes))
+	}
+}
+
+// sendEntries sends entries, the first of which is the follower's next one.
+func (r *Replica) sendEntries(p *progress.Progress, entries []protocol.Entry) {
+	r.sendAppend(p, r.log.id(p.Next-1), entries)
+	p.Sent(entries[len(entries)-1].Index)
+}
+
+// heartbeat sends an empty request. Its previous entry is the last one that was sent,
+// so that the answer tells of lost requests by refusing it and of lost answers by
+// accepting it: the window never stays full. A follower that waits for a snapshot is only
+// told that the leader lives.
+func (r *Replica) heartbeat(p *progress.Progress) {
+	prev := protocol.EntryID{}
+	if p.State() != progress.Snapshot && p.Next > r.log.base.Index {
+		prev = r.log.id(p.Next - 1)
+	}
+	r.sendAppend(p, prev, nil)
+}
+
+func (r *Replica) sendAppend(p *progress.Progress, prev protocol.EntryID, entries []protocol.Entry) {
+	// The follower commits nothing beyond the entries of this request.
+	p.SentCommit = max(p.SentCommit, min(r.commit, prev.Index+protocol.Index(len(entries))))
+	r.send(p.ID, &protocol.AppendRequest{Prev: prev, Commit: r.commit, Round: r.reads.round, Entries: entries})
+}
+
+// takeAnswer takes a follower's answer to an AppendRequest or a snapshot.
+func (r *Replica) takeAnswer(m protocol.Message) {
+	p, a := r.follower(m.From), m.Body.(*protocol.AppendResponse)
+	if p == nil {
+		return
+	}
+	if a.Match > r.log.last {
+		r.violate("member %d answers about entry %d, but this leader's log ends at %d", m.From, a.Match, r.log.last)
+		return
+	}
+	switch p.Answered(a.Incarnation, a.Boot) {
+	case progress.PastLife:
+		return
+	case progress.NewLife:
+		// What it had acknowledged may be gone with its memory or its disk.
+		p.Reset(a.Match+1, r.cfg.Mutation.Has(mutation.CursorOnlyUp))
+	}
+	p.Silent = 0
+	p.Round = max(p.Round, a.Round)
+	if a.Rejected {
+		p.Rejected(a.Match, r.nextAfter(a.Hint))
+		return
+	}
+	if p.State() == progress.Snapshot && a.Match >= r.log.base.Index {
+		p.SnapshotDone(a.Match + 1)
+	}
+	p.Acknowledged(a.Match)
+}
+
+// nextAfter gives the entry after the last one that both logs may have in common. What
+// the follower ends in may be compacted away here: then it needs a snapshot.
+func (r *Replica) nextAfter(hint protocol.EntryID) protocol.Index {
+	if hint.Index < r.log.base.Index {
+		return hint.Index + 1
+	}
+	return r.log.meet(hint).Index + 1
+}
+
+// hearFollower notes that a follower lives while it receives a snapshot.
+func (r *Replica) hearFollower(m protocol.Message) {
+	if p := r.follower(m.From); p != nil {
+		p.Silent = 0
+	}
+}
+
+// advanceCommit commits what a majority has on disk, the leader's own disk counted like
+// any other. Only entries of the own term are committed by counting; older ones become
+// so with them (paper section 5.4.2 and figure 8).
+func (r *Replica) advanceCommit() {
+	i := r.voters.Committed(r.matchOf)
+	if i <= r.commit {
+		return
+	}
+	t, _ := r.log.term(i)
+	if t != r.term && !r.cfg.Mutation.Has(mutation.CommitOldTerm) {
+		return
+	}
+	from := max(r.commit+1, r.ownFirst, r.log.first)
+	r.commit = i
+	if from <= i {
+		r.unsettled -= protocol.Size(r.log.slice(from, i))
+	}
+}
+
+func (r *Replica) matchOf(id protocol.MemberID) protocol.Index {
+	if id == r.cfg.ID {
+		return r.writes.stable
+	}
+	if p := r.follower(id); p != nil {
+		return p.Match
+	}
+	return 0
+}
+
+// tellWaiting sends the commit index at once to followers whose clients wait for it,
+// unless entries carry it. The others learn it with the next entries or tick.
+func (r *Replica) tellWaiting() {
+	for i := range r.followers {
+		p := &r.followers[i]
+		if p.Awaits == 0 || r.commit < p.Awaits {
+			continue
+		}
+		if p.SentCommit < p.Awaits {
+			r.heartbeat(p)
+		}
+		p.Awaits = 0
+	}
+}
+
+func (r *Replica) follower(id protocol.MemberID) *progress.Progress {
+	for i := range r.followers {
+		if r.followers[i].ID == id {
+			return &r.followers[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package replica
+
+import (
+	"github.com/quorate/quorate/raftcore/progress"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// offerSnapshot asks the caller to send a snapshot to a follower whose next entry was
+// compacted away (paper section 7), if it has given a sign of life lately.
+func (r *Replica) offerSnapshot(p *progress.Progress) {
+	if p.Silent >= r.cfg.ElectionTicks {
+		return
+	}
+	p.NeedSnapshot()
+	r.fx.SendSnapshot = append(r.fx.SendSnapshot, p.ID)
+}
+
+// snapshotSent goes on after the snapshot, or tries again at the next heartbeat.
+func (r *Replica) snapshotSent(in SnapshotSent) {
+	p := r.follower(in.To)
+	if p == nil || p.State() != progress.Snapshot {
+		return
+	}
+	if in.OK && in.Last.Index <= r.log.last {
+		p.SnapshotDone(in.Last.Index + 1)
+		return
+	}
+	p.SnapshotDone(p.Match + 1)
+	p.Pause()
+}
+
+// snapshotReceived installs a snapshot of the present term's leader when it reaches
+// further than what is committed here. When the log holds the snapshot's last entry,
+// the snapshot is a prefix of the log and only shows what is committed; what
+// follows in the log may have been acknowledged and stays (paper section 7).
+func (r *Replica) snapshotReceived(in SnapshotReceived) {
+	if in.Term != r.term || r.role == Leader || in.From == 0 || in.From == r.cfg.ID || !r.acceptLeader(in.From) {
+		return
+	}
+	last := in.Meta.Last
+	switch {
+	case last.Index <= r.commit:
+	case r.log.has(last):
+		r.commit = last.Index
+	default:
+		r.install(in)
+		return
+	}
+	// What is committed here is in the leader's log (paper figure 3, Leader
+	// Completeness).
+	r.send(in.From, r.matching(min(r.commit, r.writes.stable)))
+}
+
+func (r *Replica) install(in SnapshotReceived) {
+	last := in.Meta.Last
+	// On disk the old log stands until this is durable: of it, what is committed counts.
+	r.writes.stable = min(r.writes.stable, r.commit)
+	seq := r.writes.add(write{from: r.commit + 1, last: last.Index, install: true})
+	r.log.reset(last)
+	r.commit, r.handed, r.applied = last.Index, last.Index, last.Index
+	r.fetched = fetchForApply{}
+	r.setMembership(in.Meta.Membership)
+	r.role = r.passiveRole()
+	r.fx.Install = &Install{Seq: seq, Meta: in.Meta}
+	r.sendAfterPersist(in.From, r.matching(last.Index))
+}
+
+// matching answers a snapshot.
+func (r *Replica) matching(match protocol.Index) *protocol.AppendResponse {
+	return &protocol.AppendResponse{Match: match, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot}
+}
+
+// compacted forgets where terms begin below what the log can still give.
+func (r *Replica) compacted(base protocol.EntryID) {
+	if base.Index <= r.log.base.Index {
+		return
+	}
+	if base.Index > min(r.handed, r.writes.stable) || !r.log.has(base) {
+		r.violate("the log was compacted up to entry %d of term %d, but only %d entries are durable and handed out to be applied",
+			base.Index, base.Term, min(r.handed, r.writes.stable))
+		return
+	}
+	r.log.compact(base)
+}

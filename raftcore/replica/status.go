@@ -1,0 +1,88 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/quorate/quorate/raftcore/progress"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Status is a copy of what a replica knows.
+type Status struct {
+	ID     protocol.MemberID
+	Role   Role
+	Term   protocol.Term
+	Vote   protocol.MemberID
+	Leader protocol.MemberID // 0: unknown
+
+	Base    protocol.EntryID // the entry before the first one in the log
+	Last    protocol.EntryID
+	Stable  protocol.Index // the log is durable up to here
+	Commit  protocol.Index
+	Handed  protocol.Index // given out to be applied
+	Applied protocol.Index // told to be applied
+
+	Membership protocol.Membership
+	Followers  []FollowerStatus // ascending by ID; of a leader only
+}
+
+// FollowerStatus is what a leader knows of one follower.
+type FollowerStatus struct {
+	ID       protocol.MemberID
+	State    progress.State
+	Match    protocol.Index
+	Next     protocol.Index
+	Inflight int // requests with entries that are not answered
+	Silent   int // ticks since it was heard
+}
+
+// Status tells what the replica knows.
+func (r *Replica) Status() Status {
+	s := Status{
+		ID: r.cfg.ID, Role: r.role, Term: r.term, Vote: r.vote, Leader: r.leader,
+		Base: r.log.base, Last: r.log.lastID(), Stable: r.writes.stable,
+		Commit: r.commit, Handed: r.handed, Applied: r.applied,
+		Membership: r.membership.Clone(),
+	}
+	for i := range r.followers {
+		p := &r.followers[i]
+		s.Followers = append(s.Followers, FollowerStatus{
+			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), Silent: p.Silent,
+		})
+	}
+	return s
+}
+
+// TermAt gives the term of the entry at an index, and whether it is known: the base
+// and everything after it is.
+func (r *Replica) TermAt(i protocol.Index) (protocol.Term, bool) { return r.log.term(i) }
+
+// String gives the role's name.
+func (r Role) String() string {
+	switch r {
+	case Follower:
+		return "Follower"
+	case PreCandidate:
+		return "PreCandidate"
+	case Candidate:
+		return "Candidate"
+	case Leader:
+		return "Leader"
+	case Learner:
+		return "Learner"
+	}
+	return fmt.Sprintf("Role(%d)", uint8(r))
+}
+
+// String gives the reason in words.
+func (r RefusalReason) String() string {
+	switch r {
+	case NoLeader:
+		return "NoLeader"
+	case Overloaded:
+		return "Overloaded"
+	case Transferring:
+		return "Transferring"
+	}
+	return fmt.Sprintf("RefusalReason(%d)", uint8(r))
+}

@@ -1,0 +1,73 @@
+package replica
+
+import (
+	"github.com/quorate/quorate/raftcore/progress"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// transfer is a leader's handing over (thesis section 3.10). Zero: there is none.
+type transfer struct {
+	to    protocol.MemberID
+	ticks int
+	asked bool // TimeoutNow was sent since the last heartbeat
+}
+
+// startTransfer stops taking proposals until the target has won an election or
+// an election timeout has passed.
+func (r *Replica) startTransfer(to protocol.MemberID) {
+	if r.role != Leader || r.transfer.to != 0 {
+		return
+	}
+	if to == 0 {
+		to = r.furthest()
+	}
+	if to == r.cfg.ID || !r.voters.Has(to) || r.follower(to) == nil {
+		return
+	}
+	r.transfer = transfer{to: to}
+}
+
+// furthest gives the voter that was heard lately and has the longest matching log; 0
+// when there is none.
+func (r *Replica) furthest() protocol.MemberID {
+	var best *progress.Progress
+	for i := range r.followers {
+		p := &r.followers[i]
+		if r.voters.Has(p.ID) && r.heardLately(p.ID) && (best == nil || p.Match > best.Match) {
+			best = p
+		}
+	}
+	if best == nil {
+		return 0
+	}
+	return best.ID
+}
+
+// continueTransfer lets the target campaign as soon as it has the whole log.
+func (r *Replica) continueTransfer() {
+	t := &r.transfer
+	if t.to == 0 || t.asked {
+		return
+	}
+	if p := r.follower(t.to); p.Match == r.log.last {
+		t.asked = true
+		r.send(t.to, &protocol.TimeoutNow{})
+	}
+}
+
+// tickTransfer repeats what may be lost, and goes on as leader when the target does
+// not take over in time.
+func (r *Replica) tickTransfer(beat bool) {
+	t := &r.transfer
+	if t.to == 0 {
+		return
+	}
+	t.ticks++
+	if t.ticks >= r.cfg.ElectionTicks {
+		*t = transfer{}
+		return
+	}
+	if beat {
+		t.asked = false
+	}
+}
