@@ -1,0 +1,69 @@
+package host
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/storage"
+)
+
+// fail fences the member for good: the fault is reported, every client is let go,
+// nothing is sent or acknowledged from now on, and the embedder decides what
+// becomes of the process. Only the first fault counts.
+func (h *Host) fail(f *fault.Fault) {
+	if !h.fault.CompareAndSwap(nil, f) {
+		return
+	}
+	h.gate.close()
+	h.waiters.close(ErrFenced)
+	h.reads.close(ErrFenced)
+	h.opts.Logger.Error(f, "this member is fenced", "fault", f.Kind, "remedy", f.Kind.Remedy())
+	h.background.Go(func() { h.decide(f) })
+}
+
+// decide runs apart from the goroutine that met the fault, which may hold locks of
+// the log or the transport.
+func (h *Host) decide(f *fault.Fault) {
+	if h.opts.Faults != nil {
+		h.opts.Faults.Report(f)
+	}
+	d := fault.Hold
+	if h.opts.OnUnrecoverable != nil {
+		d = h.opts.OnUnrecoverable(f)
+	}
+	h.decision.Store(uint32(d))
+	if d != fault.Hold {
+		h.end(ErrFenced)
+	}
+}
+
+// storageFailed is called by the persister: nothing it was asked for since is
+// durable.
+func (h *Host) storageFailed(what string, err error) {
+	if errors.Is(err, storage.ErrClosed) {
+		return
+	}
+	kind := fault.FsyncFailed
+	if errors.Is(err, syscall.ENOSPC) {
+		kind = fault.DiskFull
+	}
+	h.fail(fault.New(kind, time.Now(), err, "%s", what))
+}
+
+// readFailed is called when the log cannot give entries.
+func (h *Host) readFailed(err error) {
+	var damage *storage.DamageError
+	switch {
+	case errors.Is(err, storage.ErrCompacted), errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
+	case errors.As(err, &damage):
+		h.fail(fault.New(fault.LogCorrupt, time.Now(), err, "reading the log"))
+	default:
+		h.fail(fault.New(fault.FsyncFailed, time.Now(), err, "reading the log"))
+	}
+}
+
+func (h *Host) applyFailed(err error) {
+	h.fail(fault.New(fault.ApplyFailed, time.Now(), err, "applying entries after %d", h.Applied()))
+}

@@ -1,0 +1,240 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/transport"
+)
+
+// Host runs one member. Its methods may be called from any goroutine.
+type Host struct {
+	opts      Options
+	replica   *replica.Replica // the loop's
+	comms     transport.Comms
+	inbox     *inbox
+	gate      *gate
+	persister *persister
+	applier   *applier
+	waiters   *waiters
+	reads     *reads
+	snapshots *snapshots
+
+	requests atomic.Uint64 // the last request number; unique over restarts
+	state    atomic.Pointer[State]
+	fault    atomic.Pointer[fault.Fault] // set once: the member is fenced
+
+	// The loop's own.
+	outbox  []protocol.Message
+	writes  []write
+	lastSeq uint64
+	held    heldProposals
+
+	stop       chan struct{} // closed by Close or by a decision to end
+	stopOnce   sync.Once
+	loopDone   chan struct{}
+	background sync.WaitGroup // fetches and snapshot transfers
+	decision   atomic.Uint32  // fault.Decision, once Done is closed
+}
+
+// Start brings a member up from what is in its storage and begins to take part in
+// its group. Errors are *fault.Fault when the storage is to blame. The host owns
+// Log and Machine from now on, also when it gives an error: it closes them.
+func Start(opts Options) (*Host, error) {
+	h, err := start(opts)
+	if err != nil {
+		if opts.Machine != nil {
+			opts.Machine.Close()
+		}
+		if opts.Log != nil {
+			opts.Log.Close()
+		}
+		return nil, err
+	}
+	return h, nil
+}
+
+func start(opts Options) (*Host, error) {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, fault.New(fault.ConfigInvalid, time.Now(), err, "host options")
+	}
+	if opts.Seed == 0 {
+		opts.Seed = random()
+	}
+	restored, err := restore(&opts)
+	if err != nil {
+		return nil, err
+	}
+	r, err := replica.New(opts.replicaConfig(protocol.Boot(random())), restored)
+	if err != nil {
+		return nil, fault.New(fault.ConfigInvalid, time.Now(), err, "replica options")
+	}
+	h := &Host{
+		opts: opts, replica: r,
+		inbox: newInbox(), waiters: newWaiters(), reads: &reads{},
+		stop: make(chan struct{}), loopDone: make(chan struct{}),
+	}
+	h.requests.Store(random() << 24)
+	h.state.Store(&State{Term: restored.Hard.Term})
+	h.snapshots = newSnapshots(h, restored.Applied.Index)
+	h.persister = newPersister(opts.Log, opts.Votes, h.durable, h.storageFailed)
+	h.applier = h.newApplier(restored.Applied.Index)
+	h.gate = &gate{}
+	if h.comms, err = opts.Connect((*handler)(h)); err != nil {
+		return nil, fmt.Errorf("connecting to the peers: %w", err)
+	}
+	h.gate.comms = h.comms
+	h.comms.SetPeers(addresses(restored.Membership, opts.ID))
+	go h.applier.run()
+	go h.snapshots.receive()
+	go h.loop()
+	return h, nil
+}
+
+func (h *Host) newApplier(applied protocol.Index) *applier {
+	a := &applier{
+		self: h.opts.ID, machine: h.opts.Machine, serializer: h.opts.Serializer, waiters: h.waiters,
+		onApplied: h.onApplied, failed: h.applyFailed,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)
+	a.applied.Store(uint64(applied))
+	return a
+}
+
+// Done is closed when the host has ended, by Close or after a fault.
+func (h *Host) Done() <-chan struct{} { return h.loopDone }
+
+// Decision tells, once Done is closed, what OnUnrecoverable wanted; Hold when Close
+// ended the host.
+func (h *Host) Decision() fault.Decision { return fault.Decision(h.decision.Load()) }
+
+// Fault gives the unrecoverable fault that has fenced this member, or nil.
+func (h *Host) Fault() *fault.Fault { return h.fault.Load() }
+
+// State gives the present role, term and leader.
+func (h *Host) State() State { return *h.state.Load() }
+
+// Applied gives the index up to which the state machine has applied.
+func (h *Host) Applied() protocol.Index { return protocol.Index(h.applier.applied.Load()) }
+
+// Close ends the member: no goroutine of it runs and all files are closed when it
+// returns. It does not hand leadership over; see Transfer.
+func (h *Host) Close() error {
+	h.end(ErrClosed)
+	<-h.loopDone
+	h.gate.close()
+	h.inbox.close()
+	err := h.comms.Close()
+	h.persister.wait()
+	close(h.snapshots.stop)
+	h.background.Wait()
+	if e := h.opts.Log.Close(); e != nil && h.Fault() == nil {
+		err = e
+	}
+	close(h.applier.stop)
+	<-h.applier.done
+	if e := h.opts.Machine.Close(); e != nil {
+		err = e
+	}
+	return err
+}
+
+// end lets every client go with the error, and the loop come to its end.
+func (h *Host) end(err error) {
+	h.waiters.close(err)
+	h.reads.close(err)
+	h.stopOnce.Do(func() { close(h.stop) })
+}
+
+// Propose replicates the payload and gives the state machine's result. The errors
+// are those of this package, or ctx's: then the command may still take effect.
+func (h *Host) Propose(ctx context.Context, payload []byte) (machine.Result, error) {
+	if len(payload) > h.opts.MaxCommandBytes {
+		return machine.Result{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(payload), h.opts.MaxCommandBytes)
+	}
+	id := h.requests.Add(1)
+	encoded, err := h.opts.Serializer.EncodeCommand(nil, protocol.Command{
+		ReplyTo: protocol.ReplyTo{Member: h.opts.ID, Request: id}, Payload: payload,
+	})
+	if err != nil {
+		return machine.Result{}, err
+	}
+	w, err := h.waiters.add(id)
+	if err != nil {
+		return machine.Result{}, err
+	}
+	if !h.inbox.propose(encoded.Bytes, h.opts.MaxQueuedBytes) {
+		h.waiters.complete(id, outcome{err: ErrOverloaded})
+	}
+	select {
+	case o := <-w.done:
+		h.waiters.pool.Put(w)
+		return o.result, o.err
+	case <-ctx.Done():
+		if o, ok := h.waiters.abandon(id, w); ok {
+			return o.result, o.err
+		}
+		return machine.Result{}, ctx.Err()
+	}
+}
+
+// ReadBarrier returns when a read of the local state machine is linearizable: it
+// then has everything that was committed when ReadBarrier was called (thesis
+// section 6.4). It waits for a leader as long as ctx allows.
+func (h *Host) ReadBarrier(ctx context.Context) error {
+	b, fresh := h.reads.join()
+	if fresh {
+		h.inbox.signal()
+	}
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Transfer hands leadership to the member (0: to the most up-to-date one) and
+// returns when this member does not lead any more.
+func (h *Host) Transfer(ctx context.Context, to protocol.MemberID) error {
+	tick := time.NewTicker(h.opts.tick())
+	defer tick.Stop()
+	for h.State().Role == replica.Leader {
+		h.inbox.input(replica.Transfer{To: to})
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-h.loopDone:
+			return nil
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func random() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) //nolint:errcheck // it never fails
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+func addresses(m protocol.Membership, self protocol.MemberID) map[protocol.MemberID]string {
+	peers := make(map[protocol.MemberID]string)
+	for _, x := range m.Members {
+		if x.ID != self {
+			peers[x.ID] = x.Address
+		}
+	}
+	return peers
+}

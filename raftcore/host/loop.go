@@ -1,0 +1,253 @@
+package host
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+// loop is the only goroutine that touches the replica. Each turn takes all work
+// that has come, steps it, and then sends and writes what the effects asked for:
+// sends first, so that followers' disks work beside ours.
+func (h *Host) loop() {
+	defer close(h.loopDone)
+	ticker := time.NewTicker(h.opts.tick())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.stop:
+			h.drainCalls()
+			return
+		case <-ticker.C:
+			h.step(replica.Tick{})
+			h.retry()
+		case <-h.inbox.wake:
+		}
+		h.turn()
+		h.flush()
+	}
+}
+
+func (h *Host) turn() {
+	w := h.inbox.take(work{})
+	if w.persisted > 0 {
+		h.step(replica.Persisted{Seq: w.persisted})
+	}
+	if w.applied > 0 {
+		h.step(replica.Applied{Index: w.applied})
+	}
+	for _, m := range w.messages {
+		h.step(replica.Receive{Message: m})
+	}
+	for _, in := range w.inputs {
+		h.step(in)
+	}
+	if id := h.reads.ask(); id != 0 {
+		h.step(replica.Read{ID: id})
+	}
+	if len(w.payloads) > 0 {
+		h.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: w.payloads})
+	}
+	for _, f := range w.calls {
+		f(h.replica)
+	}
+}
+
+// drainCalls answers those who asked before the loop ended.
+func (h *Host) drainCalls() {
+	for _, f := range h.inbox.take(work{}).calls {
+		f(h.replica)
+	}
+}
+
+// retry asks again for what was refused for want of a leader.
+func (h *Host) retry() {
+	for _, id := range h.reads.retry() {
+		h.step(replica.Read{ID: id})
+	}
+	if p := h.held.take(h.State().Leader); len(p) > 0 {
+		p = slices.DeleteFunc(p, func(b []byte) bool { return !h.waiters.waiting(h.requestOf(b)) })
+		h.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: p})
+	}
+}
+
+// flush sends, then writes.
+func (h *Host) flush() {
+	if h.Fault() != nil {
+		h.outbox, h.writes = h.outbox[:0], h.writes[:0]
+		return
+	}
+	if len(h.outbox) > 0 {
+		h.comms.Send(h.outbox)
+		clear(h.outbox)
+		h.outbox = h.outbox[:0]
+	}
+	for i, w := range h.writes {
+		h.persister.put(w)
+		h.writes[i] = write{}
+	}
+	h.writes = h.writes[:0]
+}
+
+// step gives the input to the replica unless the member is fenced, and does what
+// the effects say.
+func (h *Host) step(in replica.Input) {
+	if h.Fault() != nil {
+		return
+	}
+	e := h.replica.Step(in)
+	if e.Violation != nil {
+		h.fail(fault.New(fault.InvariantBroken, time.Now(), e.Violation, "raft stopped"))
+		return
+	}
+	if e.State != nil {
+		h.stateChanged(*e.State)
+	}
+	h.outbox = append(h.outbox, e.Send...)
+	h.write(&e)
+	if len(e.SendAfterPersist) > 0 {
+		h.gate.hold(h.lastSeq, e.SendAfterPersist)
+	}
+	if len(e.Apply) > 0 {
+		h.applier.put(e.Apply)
+	}
+	for _, f := range e.Fetch {
+		h.fetch(f)
+	}
+	for _, to := range e.SendSnapshot {
+		h.snapshots.send(to, h.State().Term)
+	}
+	for _, r := range e.Reads {
+		h.reads.confirm(r.ID, r.Index, h.Applied())
+	}
+	for _, id := range e.ReadsRefused {
+		h.reads.refuse(id)
+	}
+	for _, r := range e.Refused {
+		h.refused(r)
+	}
+}
+
+// write queues what is to be made durable. An Install is done when the log is
+// empty and the state machine has the snapshot.
+func (h *Host) write(e *replica.Effects) {
+	if p := e.Persist; p != nil {
+		h.lastSeq = p.Seq
+		h.writes = append(h.writes, write{seq: p.Seq, hard: p.Hard, entries: p.Entries})
+	}
+	if in := e.Install; in != nil {
+		h.lastSeq = in.Seq
+		h.install(in)
+	}
+}
+
+func (h *Host) stateChanged(s replica.StateChange) {
+	n := State(s)
+	h.state.Store(&n)
+	if h.opts.OnStateChange != nil {
+		h.opts.OnStateChange(n)
+	}
+}
+
+// durable is called when the write with the sequence number is on disk.
+func (h *Host) durable(seq uint64) {
+	if h.Fault() != nil {
+		return
+	}
+	upTo := h.gate.done(seq)
+	h.inbox.put(func(w *work) { w.persisted = max(w.persisted, upTo) })
+}
+
+// onApplied is called by the applier.
+func (h *Host) onApplied(id protocol.EntryID) {
+	h.reads.release(id.Index)
+	h.inbox.put(func(w *work) { w.applied = max(w.applied, id.Index) })
+	h.snapshots.applied(id)
+}
+
+func (h *Host) fetch(f replica.Fetch) {
+	h.background.Go(func() {
+		entries, err := h.opts.Log.Read(f.From, f.To, f.MaxBytes)
+		if err != nil {
+			h.readFailed(err)
+		}
+		h.inbox.input(replica.Fetched{Fetch: f, Entries: entries, Err: err != nil})
+	})
+}
+
+// refused ends the clients' proposals that cannot be taken now, or holds them until
+// there is a leader.
+func (h *Host) refused(r replica.Refusal) {
+	for _, p := range r.Payloads {
+		if r.Reason != replica.Overloaded && h.held.put(p, h.opts.MaxQueuedBytes) {
+			continue
+		}
+		h.waiters.complete(h.requestOf(p), outcome{err: refusalError(r.Reason)})
+	}
+}
+
+func refusalError(r replica.RefusalReason) error {
+	if r == replica.Overloaded {
+		return ErrOverloaded
+	}
+	return ErrNoLeader
+}
+
+// requestOf gives the number of the request that waits for an encoded command of
+// this member's clients.
+func (h *Host) requestOf(payload []byte) uint64 {
+	c, err := h.opts.Serializer.DecodeCommand(codec.Encoded{Bytes: payload})
+	if err != nil {
+		return 0
+	}
+	return c.ReplyTo.Request
+}
+
+// heldProposals wait for a leader.
+type heldProposals struct {
+	payloads [][]byte
+	bytes    int
+}
+
+func (p *heldProposals) put(payload []byte, limit int) bool {
+	if p.bytes+len(payload) > limit {
+		return false
+	}
+	p.payloads, p.bytes = append(p.payloads, payload), p.bytes+len(payload)
+	return true
+}
+
+// take gives what is held when there is a leader.
+func (p *heldProposals) take(leader protocol.MemberID) [][]byte {
+	if leader == 0 {
+		return nil
+	}
+	out := p.payloads
+	*p = heldProposals{}
+	return out
+}
+
+// handler is the Host as the transport sees it.
+type handler Host
+
+// Receive implements transport.Handler.
+func (h *handler) Receive(messages []protocol.Message) {
+	for _, m := range messages {
+		switch m.Body.(type) {
+		case *protocol.SnapshotRequest, *protocol.SnapshotResponse:
+			h.snapshots.take(m)
+		default:
+			h.inbox.receive(m)
+		}
+	}
+	h.inbox.signal()
+}
+
+// Disconnected implements transport.Handler.
+func (h *handler) Disconnected(id protocol.MemberID) {
+	h.inbox.input(replica.Disconnected{Member: id})
+}

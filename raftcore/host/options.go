@@ -1,0 +1,126 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/storage"
+	"github.com/quorate/quorate/raftcore/transport"
+)
+
+// Reporter takes faults; *fault.Sink is one.
+type Reporter interface {
+	Report(*fault.Fault)
+}
+
+// Options is what a Host is made of. Fields without a default must be set.
+type Options struct {
+	ID          protocol.MemberID
+	Incarnation protocol.Incarnation
+	Membership  protocol.Membership // the initial one; a snapshot's takes its place
+
+	Log        storage.Log
+	Votes      storage.Votes
+	Snapshots  storage.Snapshots
+	Machine    machine.StateMachine
+	Serializer codec.Serializer // of commands; the comms and the log have their own
+
+	// Connect sets up the comms with the handler that takes what arrives.
+	Connect func(transport.Handler) (transport.Comms, error)
+
+	ElectionTimeout   time.Duration // default 1 s; the timeout is drawn from [1, 2) of it
+	HeartbeatInterval time.Duration // default 100 ms
+	Seed              uint64        // of election timeouts; default: drawn at random
+
+	SnapshotEntries uint64 // entries between two snapshots; default 100,000
+	KeepEntries     uint64 // entries that a compaction keeps for laggards; default 10,000
+	MaxCommandBytes int    // default 4 MiB
+	MaxMessageBytes int    // of entries in one message; default 1 MiB
+	MaxInflight     int    // unanswered messages with entries for each follower; default 2
+	MaxQueuedBytes  int    // of commands that are not committed; default 64 MiB
+	MaxTailBytes    int    // of entries kept in memory for laggards; default 16 MiB
+
+	Faults          Reporter              // default: none
+	OnUnrecoverable fault.OnUnrecoverable // default: Hold
+	OnStateChange   func(State)           // called from the loop; must not block
+	Logger          logr.Logger
+
+	mutation mutation.Set
+}
+
+// State is the present role, term and leader.
+type State struct {
+	Role   replica.Role
+	Term   protocol.Term
+	Leader protocol.MemberID // 0: unknown
+}
+
+// ticksPerHeartbeat makes the resolution of election timeouts a fifth of the
+// heartbeat interval, so that random timeouts seldom collide.
+const ticksPerHeartbeat = 5
+
+func (o *Options) setDefaults() {
+	def(&o.ElectionTimeout, time.Second)
+	def(&o.HeartbeatInterval, 100*time.Millisecond)
+	def(&o.SnapshotEntries, 100_000)
+	def(&o.KeepEntries, 10_000)
+	def(&o.MaxCommandBytes, 4<<20)
+	def(&o.MaxMessageBytes, 1<<20)
+	def(&o.MaxInflight, 2)
+	def(&o.MaxQueuedBytes, 64<<20)
+	def(&o.MaxTailBytes, 16<<20)
+}
+
+func def[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	need := func(ok bool, what string) {
+		if !ok {
+			errs = append(errs, errors.New(what))
+		}
+	}
+	need(o.Log != nil, "Log is not set")
+	need(o.Votes != nil, "Votes is not set")
+	need(o.Snapshots != nil, "Snapshots is not set")
+	need(o.Machine != nil, "Machine is not set")
+	need(o.Serializer != nil && o.Serializer.Binary(), "Serializer is not set or does not make bytes")
+	need(o.Connect != nil, "Connect is not set")
+	need(o.HeartbeatInterval >= ticksPerHeartbeat*time.Millisecond,
+		fmt.Sprintf("HeartbeatInterval is %v, must be at least %v", o.HeartbeatInterval, ticksPerHeartbeat*time.Millisecond))
+	need(o.ElectionTimeout > o.HeartbeatInterval,
+		fmt.Sprintf("ElectionTimeout is %v, must be longer than HeartbeatInterval, %v", o.ElectionTimeout, o.HeartbeatInterval))
+	return errors.Join(errs...)
+}
+
+func (o *Options) tick() time.Duration { return o.HeartbeatInterval / ticksPerHeartbeat }
+
+func (o *Options) replicaConfig(boot protocol.Boot) replica.Config {
+	return replica.Config{
+		ID:                  o.ID,
+		Incarnation:         o.Incarnation,
+		Boot:                boot,
+		Seed:                o.Seed,
+		ElectionTicks:       int(o.ElectionTimeout / o.tick()),
+		HeartbeatTicks:      ticksPerHeartbeat,
+		MaxMessageBytes:     o.MaxMessageBytes,
+		MaxInflight:         o.MaxInflight,
+		MaxUncommittedBytes: o.MaxQueuedBytes,
+		MaxTailBytes:        o.MaxTailBytes,
+		Mutation:            o.mutation,
+	}
+}

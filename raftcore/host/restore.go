@@ -1,0 +1,92 @@
+package host
+
+import (
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/storage"
+)
+
+// restore brings log and state machine together after a stop at any point:
+//
+//  1. a snapshot that is newer than the state machine's state is restored into it;
+//  2. a log that ends before the state machine's state (a snapshot was being
+//     installed) is emptied, with that state as its base;
+//  3. a log that begins after the state is damage: entries are missing.
+func restore(o *Options) (replica.Restore, error) {
+	hard, err := o.Votes.Load()
+	if err != nil {
+		return replica.Restore{}, votesFault(err)
+	}
+	meta, ok, err := o.Snapshots.Latest()
+	if err != nil {
+		return replica.Restore{}, snapshotFault(err)
+	}
+	r := replica.Restore{Hard: hard, Membership: o.Membership}
+	if d, durable := o.Machine.(machine.Durable); durable {
+		r.Applied = d.Applied()
+	}
+	if ok {
+		r.Membership = meta.Membership
+	}
+	if ok && meta.Last.Index > r.Applied.Index {
+		if err := restoreSnapshot(o.Machine, o.Snapshots, meta.Last); err != nil {
+			return replica.Restore{}, err
+		}
+		r.Applied = meta.Last
+	}
+	r.Log = o.Log.State()
+	if r.Log.Last < r.Applied.Index {
+		if err := resetLog(o.Log, r.Applied); err != nil {
+			return replica.Restore{}, fault.New(fault.FsyncFailed, time.Now(), err, "emptying a log that ends at %d, before the state at %d", r.Log.Last, r.Applied.Index)
+		}
+		r.Log = o.Log.State()
+	}
+	if r.Log.Base.Index > r.Applied.Index {
+		return replica.Restore{}, fault.New(fault.LogCorrupt, time.Now(), nil,
+			"the log begins after entry %d but the state machine has applied only up to %d: entries between them are missing", r.Log.Base.Index, r.Applied.Index)
+	}
+	return r, nil
+}
+
+// restoreSnapshot reads a stored snapshot into the state machine.
+func restoreSnapshot(m machine.StateMachine, s storage.Snapshots, last protocol.EntryID) error {
+	f, meta, err := s.Open(last)
+	if err != nil {
+		return snapshotFault(err)
+	}
+	defer f.Close()
+	if err := m.Restore(meta.Last, f); err != nil {
+		var damage *storage.DamageError
+		if errors.As(err, &damage) {
+			return snapshotFault(err)
+		}
+		return fault.New(fault.ApplyFailed, time.Now(), err, "restoring the snapshot of entry %d", last.Index)
+	}
+	return nil
+}
+
+func resetLog(l storage.Log, base protocol.EntryID) error {
+	done := make(chan error, 1)
+	l.Reset(base, func(err error) { done <- err })
+	return <-done
+}
+
+func votesFault(err error) error {
+	if errors.Is(err, storage.ErrVotesDamaged) {
+		return fault.New(fault.MetaCorrupt, time.Now(), err, "reading term and vote")
+	}
+	return fault.New(fault.FsyncFailed, time.Now(), err, "reading term and vote")
+}
+
+func snapshotFault(err error) error {
+	var damage *storage.DamageError
+	if errors.As(err, &damage) {
+		return fault.New(fault.SnapshotCorrupt, time.Now(), err, "reading the newest snapshot")
+	}
+	return fault.New(fault.FsyncFailed, time.Now(), err, "reading the newest snapshot")
+}

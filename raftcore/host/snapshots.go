@@ -1,0 +1,154 @@
+package host
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+// snapshots takes snapshots, lets the log forget what they hold, and carries them
+// between members. See snapshotsend.go and snapshotreceive.go for the transfer.
+type snapshots struct {
+	h    *Host
+	stop chan struct{}
+
+	busy  atomic.Bool    // one is being taken
+	taken protocol.Index // the applier's: where the last one was begun
+
+	sends    sends
+	arriving chan protocol.Message
+}
+
+func newSnapshots(h *Host, applied protocol.Index) *snapshots {
+	return &snapshots{
+		h: h, stop: make(chan struct{}), taken: applied,
+		sends:    sends{waiting: make(map[protocol.MemberID]chan *protocol.SnapshotResponse)},
+		arriving: make(chan protocol.Message, 8),
+	}
+}
+
+// applied is called by the applier between two calls of Apply. It begins a snapshot
+// when enough has been applied since the last one.
+func (s *snapshots) applied(id protocol.EntryID) {
+	if uint64(id.Index-s.taken) < s.h.opts.SnapshotEntries || !s.busy.CompareAndSwap(false, true) {
+		return
+	}
+	s.taken = id.Index
+	if d, ok := s.h.opts.Machine.(machine.Durable); ok {
+		s.h.background.Go(func() { s.sync(d) })
+		return
+	}
+	frozen, err := s.h.opts.Machine.Snapshot()
+	if err != nil {
+		s.busy.Store(false)
+		s.h.applyFailed(err)
+		return
+	}
+	s.h.background.Go(func() {
+		defer s.busy.Store(false)
+		if err := s.store(id, frozen); err != nil {
+			s.h.storageFailed("writing a snapshot", err)
+			return
+		}
+		s.compact(id)
+	})
+}
+
+// sync makes a state machine durable that keeps its own files, in place of a
+// snapshot.
+func (s *snapshots) sync(d machine.Durable) {
+	defer s.busy.Store(false)
+	id, err := d.Sync()
+	if err != nil {
+		s.h.applyFailed(err)
+		return
+	}
+	s.compact(id)
+}
+
+// store writes a frozen state as the newest snapshot.
+func (s *snapshots) store(last protocol.EntryID, frozen machine.Snapshot) error {
+	defer frozen.Close() //nolint:errcheck // what was read is checked by the snapshot's own checksums
+	w, err := s.h.opts.Snapshots.Create(protocol.SnapshotMeta{Last: last, Membership: s.h.opts.Membership})
+	if err != nil {
+		return err
+	}
+	if _, err := frozen.WriteTo(w); err != nil {
+		w.Abort() //nolint:errcheck // the first error counts
+		return err
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	return s.h.opts.Snapshots.Keep(1)
+}
+
+// compact lets the log forget what the durable state has, but for a tail that
+// spares laggards a snapshot.
+func (s *snapshots) compact(durable protocol.EntryID) {
+	keep := protocol.Index(s.h.opts.KeepEntries)
+	if durable.Index <= keep {
+		return
+	}
+	upTo := durable.Index - keep
+	s.h.inbox.put(func(w *work) {
+		w.calls = append(w.calls, func(*replica.Replica) { s.h.compact(upTo) })
+	})
+}
+
+// compact runs in the loop.
+func (h *Host) compact(upTo protocol.Index) {
+	st := h.opts.Log.State()
+	if upTo <= st.Base.Index || upTo > st.Last || h.Fault() != nil {
+		return
+	}
+	base := protocol.EntryID{Index: upTo, Term: termAt(st, upTo)}
+	h.writes = append(h.writes, write{compact: upTo})
+	h.step(replica.Compacted{Base: base})
+}
+
+func termAt(st protocol.LogState, i protocol.Index) protocol.Term {
+	term := st.Base.Term
+	for _, t := range st.Terms {
+		if t.First <= i {
+			term = t.Term
+		}
+	}
+	return term
+}
+
+// install makes a snapshot that has arrived the state. The write is done when the
+// log is empty on disk and the state machine is restored.
+func (h *Host) install(in *replica.Install) {
+	var left atomic.Int32
+	left.Store(2)
+	part := func() {
+		if left.Add(-1) == 0 {
+			h.durable(in.Seq)
+		}
+	}
+	base := in.Meta.Last
+	h.writes = append(h.writes, write{seq: in.Seq, reset: &base, then: part})
+	h.applier.do(func(m machine.StateMachine) error {
+		if err := restoreSnapshot(m, h.opts.Snapshots, base); err != nil {
+			h.fail(asFault(err))
+			return err
+		}
+		h.applier.applied.Store(uint64(base.Index))
+		h.snapshots.taken = base.Index
+		h.onApplied(base)
+		part()
+		return nil
+	})
+}
+
+func asFault(err error) *fault.Fault {
+	if f, ok := err.(*fault.Fault); ok { //nolint:errorlint // made by restoreSnapshot, never wrapped
+		return f
+	}
+	return fault.New(fault.ApplyFailed, time.Now(), err, "restoring a snapshot")
+}
