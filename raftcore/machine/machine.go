@@ -11,10 +11,14 @@ type Command struct {
 	Index   protocol.Index
 	Term    protocol.Term
 	Payload []byte // as it was proposed; must not be changed or kept beyond Apply
+
+	// Discard tells that nobody waits for the result on this member: Apply may leave
+	// it zero, and need not build it. The state must not depend on it.
+	Discard bool
 }
 
-// Result is what the client gets. It is made on every member but delivered only on
-// the one where the client waits, in memory, so it may hold any Go value. Err is a
+// Result is what the client gets. It is delivered only on the member where the
+// client waits, in memory, so it may hold any Go value. Err is a
 // refusal by the state machine's own rules ("key not found"), equal on all members;
 // it is not a fault.
 type Result struct {

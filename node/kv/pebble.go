@@ -1,0 +1,93 @@
+package kv
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
+)
+
+// pebbleOptions are chosen for many small heads that are read at each put, and for
+// records that are written once in ascending order.
+func (s *Store) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                          s.options.FS,
+		DisableWAL:                  true, // the Raft log is the log
+		CacheSize:                   s.options.CacheBytes,
+		MemTableSize:                s.options.MemTableBytes,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       24,
+		LBaseMaxBytes:               64 << 20,
+		MaxOpenFiles:                1000,
+		FormatMajorVersion:          pebble.FormatNewest,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
+		Logger:                      pebbleLogger{s},
+	}
+	o.Experimental.SpanPolicyFunc = splitSpaces
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].BlockSize = 8 << 10
+	}
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings {
+		return pebble.UniformDBCompressionSettings(block.FastestCompression)
+	})
+	o.EventListener = &pebble.EventListener{BackgroundError: func(err error) {
+		s.options.Logger.Error("the store's LSM tree failed in the background and tries again", slog.Any("error", err))
+	}}
+	return o
+}
+
+// splitSpaces keeps heads and records in files of their own, so that files of
+// records, which never overlap, move down the levels without being rewritten.
+func splitSpaces(start []byte) (pebble.SpanPolicy, []byte, error) {
+	p := pebble.SpanPolicy{PreferFastCompression: true, ValueStoragePolicy: pebble.ValueStorageLowReadLatency}
+	if len(start) == 0 || start[0] < spaceRecord {
+		return p, []byte{spaceRecord}, nil
+	}
+	return p, nil, nil
+}
+
+// pebbleLogger hands on what pebble says. Fatalf must not return: it keeps the
+// calling goroutine for ever, so that the process lives on, fenced.
+type pebbleLogger struct{ s *Store }
+
+func (l pebbleLogger) Infof(string, ...any) {}
+
+func (l pebbleLogger) Errorf(format string, args ...any) {
+	l.s.options.Logger.Error(fmt.Sprintf(format, args...))
+}
+
+func (l pebbleLogger) Fatalf(format string, args ...any) {
+	l.s.fault.set(fmt.Errorf("kv: the LSM tree in %s cannot go on: %s", l.s.options.DataDir, fmt.Sprintf(format, args...)))
+	select {}
+}
+
+// faultCell holds the first fault.
+type faultCell struct {
+	report func(error)
+
+	mu  sync.Mutex
+	err error
+}
+
+func (c *faultCell) set(err error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = err
+	}
+	c.mu.Unlock()
+	if first && c.report != nil {
+		c.report(err)
+	}
+}
+
+func (c *faultCell) get() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
