@@ -13,9 +13,9 @@ export GOFLAGS := $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath
 export QUORATE_CACHE ?= $(HOME)/.cache/quorate
 
 OUT := dist
-# Seeds of the simulator that "make test" and "make sim" run.
+# Seeds of the simulator that "make sim" runs.
 SEEDS ?= 10000
-# What "make bench" and "make sim" run; see "go help testflag".
+# What "make bench" runs; see "go help testflag".
 BENCH ?= .
 BENCHTIME ?= 2s
 
@@ -39,15 +39,15 @@ check: ## Regenerate, format, lint; fails when a generated file was not fresh
 	@echo "check: all is well"
 
 .PHONY: test
-test: $(filter envtest-assets,$(ENVTEST_TARGET)) ## Run every test that needs no kubelet, CRDs on a real API server and $(SEEDS) simulations included
+test: envtest-assets ## Run every test that needs no kubelet, 10,000 simulations and the CRDs on a real API server included
 	@mkdir -p $(OUT)
-	@QUORATE_SIM_SEEDS=$(SEEDS) go test -json -timeout 15m $$(go list ./... | grep -v '/test/e2e') \
-	  | tee $(OUT)/test.json | go run ./hack/testsum
+	@go test -json -timeout 15m ./... | tee $(OUT)/test.json | go run ./hack/testsum
 
 .PHONY: e2e
-e2e: ## Run the tests on a real cluster: KUBECONFIG's, or else the devcluster's, which is started
+e2e: cluster-ready ## Run the tests on a real cluster: KUBECONFIG's, or else the devcluster, which is started
 	@mkdir -p $(OUT)
-	@hack/check/e2e.sh $(OUT)/e2e.json
+	@$(TOOL) helm etcdctl; $(CLUSTER_ENV) go test -tags e2e -count=1 -json -timeout 30m ./test/e2e/... \
+	  | tee $(OUT)/e2e.json | go run ./hack/testsum -v
 
 .PHONY: fmt
 fmt: ## Format the Go code
@@ -56,25 +56,24 @@ fmt: ## Format the Go code
 
 .PHONY: generate
 generate: ## Generate deepcopy code, CRDs, RBAC, and what the chart and the documents copy from them
-	@$(TOOL) controller-gen
-	@if [ -d api ]; then $(TOOL) controller-gen; controller-gen object crd \
-	  paths=./api/... output:crd:artifacts:config=config/crd/bases; fi
-	@if [ -d controllers ]; then $(TOOL) controller-gen; controller-gen rbac:roleName=quorate-operator \
-	  paths=./controllers/... output:rbac:artifacts:config=config/rbac; fi
+	@$(TOOL) controller-gen; \
+	  controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd/bases; \
+	  controller-gen rbac:roleName=quorate-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	@go run ./hack/chartgen
 	@go generate ./...
 
 .PHONY: lint
 lint: ## Run go vet and golangci-lint, kube-api-linter for api/ included
-	@go vet ./...
+	@go vet -tags e2e ./...
 	@$(TOOL) kube-api-linter; kube-api-linter run
 
 .PHONY: sim
-sim: ## Run $(SEEDS) seeds of the cluster simulator (SEEDS=1000000 for a long night)
-	@QUORATE_SIM_SEEDS=$(SEEDS) go test -count=1 -timeout 0 -v -run 'Sim' ./raftcore/devtools/...
+sim: ## Run SEEDS=10000 seeds of the cluster simulator (a million for a long night)
+	@go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./raftcore/devtools/sim -sim.seeds $(SEEDS)
 
 .PHONY: bench
 bench: ## Run the benchmarks of the core with real files and TCP (BENCH=regexp, BENCHTIME=2s)
+	@mkdir -p $(OUT)
 	@go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./raftcore/... | tee $(OUT)/bench.txt
 
 ##@ Parts of check

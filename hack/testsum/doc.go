@@ -12,10 +12,10 @@
 // # Invariants
 //
 // Everything that go test calls failed is counted as failed, also what has no name: a
-// package that did not compile, crashed, or ran out of time, and a test that started
-// and never ended. The exit status is 0 only when nothing failed and something passed.
+// package that did not compile, crashed, or ran out of time, a test that started and
+// never ended, and a run whose events are not there. The exit status is 0 only when nothing failed and something passed.
 //
 // # How to add
 //
-// A new kind of event: a case in Summary.add, and a line in its test.
+// A new kind of event: a case in summary.add, and a line in its test.
 package main

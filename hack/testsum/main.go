@@ -34,7 +34,7 @@ func run(verbose bool, files []string, stdin io.Reader, out io.Writer) error {
 	}
 	for _, name := range files {
 		if err := readFile(s, name); err != nil {
-			return err
+			s.lost(name, err)
 		}
 	}
 	if !s.finish() {
@@ -48,7 +48,7 @@ func readFile(s *summary, name string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	if err := s.read(f); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

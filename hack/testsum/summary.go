@@ -146,6 +146,12 @@ func (s *summary) fail(k key) {
 	s.failures = append(s.failures, k.String())
 }
 
+// lost counts a whole run that left no events: none of its tests is known to pass.
+func (s *summary) lost(name string, err error) {
+	s.print(fmt.Sprintf("FAIL\t%s: %v\n", name, err))
+	s.fail(key{pkg: name})
+}
+
 // endPackage counts a package that failed without a test of its own to blame.
 func (s *summary) endPackage(k key, action string) {
 	for _, open := range s.open(k.pkg) {

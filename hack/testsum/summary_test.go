@@ -82,3 +82,13 @@ func TestSummary(t *testing.T) {
 		})
 	}
 }
+
+func TestALostRunHasFailed(t *testing.T) {
+	var out strings.Builder
+	if err := run(false, []string{t.TempDir() + "/gone.json"}, nil, &out); !errors.Is(err, errFailed) {
+		t.Errorf("run gave %v, want %v", err, errFailed)
+	}
+	if want := "0 passed, 1 failed, 0 skipped (and 0 subtests within them)\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("it ends not with %q:\n%s", want, out.String())
+	}
+}

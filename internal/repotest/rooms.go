@@ -55,7 +55,6 @@ var rooms = []room{
 
 	// Around the house.
 	{"cmd", []string{"api", "node/nodeapi"}},
-	{"bench", []string{"raftcore/host", "raftcore/storage/filelog", "raftcore/transport/tcp", "node/server"}},
 	{"charts", nil},
 	{"hack", nil},
 	{"internal/repotest", nil},
