@@ -1,6 +1,7 @@
 package codectest
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"sync"
@@ -12,6 +13,9 @@ import (
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
+
+// sameBytes compares payloads at once and not byte for byte.
+var sameBytes = cmp.Comparer(bytes.Equal)
 
 // TestSerializer checks every duty of the contract codec.Serializer.
 func TestSerializer(t *testing.T, s codec.Serializer) {
@@ -127,7 +131,7 @@ func (f form) roundTrip(t *testing.T, dst []byte) bool {
 		t.Errorf("decode: %v", err)
 		return false
 	}
-	if diff := cmp.Diff(f.value, got, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(f.value, got, sameBytes, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the value changed (-sent +got):\n%s", diff)
 		return false
 	}

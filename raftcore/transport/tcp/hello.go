@@ -1,0 +1,122 @@
+package tcp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// wireVersion is the version of frames and handshake. What can be added without an older
+// member misreading it does not change it.
+const wireVersion = 1
+
+// hello is what the side that dialled says first.
+type hello struct {
+	version     uint16
+	from, to    protocol.MemberID
+	incarnation protocol.Incarnation
+	cluster     string
+	serializer  string
+}
+
+func (o *Options) hello(to protocol.MemberID) hello {
+	return hello{version: wireVersion, from: o.Self, to: to, incarnation: o.Incarnation,
+		cluster: o.ClusterID, serializer: o.Serializer.Name()}
+}
+
+func (h hello) frame() []byte {
+	b := beginFrame(nil)
+	b = binary.BigEndian.AppendUint16(b, h.version)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.from))
+	b = binary.BigEndian.AppendUint64(b, uint64(h.to))
+	b = binary.BigEndian.AppendUint64(b, uint64(h.incarnation))
+	b = appendName(b, h.cluster)
+	b = appendName(b, h.serializer)
+	return endFrame(b, 0, frameHello)
+}
+
+func parseHello(body []byte) (hello, error) {
+	c := cursor{b: body}
+	h := hello{
+		version:     uint16(c.uint(2)),
+		from:        protocol.MemberID(c.uint(8)),
+		to:          protocol.MemberID(c.uint(8)),
+		incarnation: protocol.Incarnation(c.uint(8)),
+		cluster:     c.name(),
+		serializer:  c.name(),
+	}
+	// Another version may look different behind its number; that is then what is wrong.
+	if c.bad && h.version == wireVersion {
+		return hello{}, fmt.Errorf("a hello of %d bytes ends too early", len(body))
+	}
+	return h, nil
+}
+
+// judge gives the reason why the hello is refused, or nil.
+func (o *Options) judge(h hello) *Refusal {
+	switch {
+	case h.version != wireVersion:
+		return refuse(ReasonWireVersion, "you speak wire version %d; this member speaks %d", h.version, wireVersion)
+	case h.cluster != o.ClusterID:
+		return refuse(ReasonCluster, "you belong to cluster %q; this member belongs to %q", h.cluster, o.ClusterID)
+	case h.to != o.Self:
+		return refuse(ReasonMember, "you mean member %d; this is member %d: check the peers' addresses", h.to, o.Self)
+	case h.from == o.Self || h.from == 0:
+		return refuse(ReasonMember, "you say that you are member %d; this is member %d: every member needs an ID of its own", h.from, o.Self)
+	case h.serializer != o.Serializer.Name():
+		return refuse(ReasonSerializer, "you encode messages as %q; this member reads %q", h.serializer, o.Serializer.Name())
+	}
+	return nil
+}
+
+// introduce is the handshake of the side that dialled. A *Refusal tells that the
+// other side does not want this member.
+func (o *Options) introduce(conn net.Conn, to protocol.MemberID) error {
+	if _, err := conn.Write(o.hello(to).frame()); err != nil {
+		return fmt.Errorf("sending the hello: %w", err)
+	}
+	typ, body, err := readControl(conn)
+	if err != nil {
+		return fmt.Errorf("waiting for the answer to the hello: %w", err)
+	}
+	switch typ {
+	case frameWelcome:
+		return nil
+	case frameRefusal:
+		r, err := parseRefusal(body)
+		if err != nil {
+			return err
+		}
+		return r
+	}
+	return fmt.Errorf("the answer to the hello is a frame of type %d", typ)
+}
+
+// welcome is the handshake of the side that was called. After a *Refusal the
+// other side knows why.
+func (o *Options) welcome(conn net.Conn) (hello, error) {
+	typ, body, err := readControl(conn)
+	if err != nil {
+		return hello{}, fmt.Errorf("waiting for the hello: %w", err)
+	}
+	if typ != frameHello {
+		return hello{}, errors.New("the first frame is no hello")
+	}
+	h, err := parseHello(body)
+	if err != nil {
+		return hello{}, err
+	}
+	if r := o.judge(h); r != nil {
+		writeRefusal(conn, r)
+		return h, r
+	}
+	b := binary.BigEndian.AppendUint16(beginFrame(nil), wireVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(o.Incarnation))
+	if _, err := conn.Write(endFrame(b, 0, frameWelcome)); err != nil {
+		return h, fmt.Errorf("sending the welcome: %w", err)
+	}
+	return h, nil
+}

@@ -1,0 +1,113 @@
+package tcp
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Reason says why one member refuses the connection of another. The values are sent:
+// they never change.
+type Reason uint8
+
+// The reasons.
+const (
+	ReasonWireVersion Reason = 1 // the other side speaks another version of this protocol
+	ReasonCluster     Reason = 2 // the other side belongs to another cluster
+	ReasonMember      Reason = 3 // the address leads to a member other than the one meant
+	ReasonSerializer  Reason = 4 // the other side encodes messages in another way
+	ReasonTLS         Reason = 5 // certificates do not fit, or only one side uses TLS
+	ReasonMessage     Reason = 6 // a message cannot be read: damaged, or of a newer version
+)
+
+// Reasons gives every reason.
+func Reasons() []Reason {
+	return []Reason{ReasonWireVersion, ReasonCluster, ReasonMember, ReasonSerializer, ReasonTLS, ReasonMessage}
+}
+
+// String gives the reason's name, as metrics and logs use it.
+func (r Reason) String() string {
+	switch r {
+	case ReasonWireVersion:
+		return "WireVersion"
+	case ReasonCluster:
+		return "Cluster"
+	case ReasonMember:
+		return "Member"
+	case ReasonSerializer:
+		return "Serializer"
+	case ReasonTLS:
+		return "TLS"
+	case ReasonMessage:
+		return "Message"
+	}
+	return fmt.Sprintf("Reason(%d)", uint8(r))
+}
+
+// Refusal tells why a connection was refused, in the words of the member that did.
+type Refusal struct {
+	Member  protocol.MemberID // the member that was called
+	Address string
+	Reason  Reason
+	Message string
+}
+
+// Error implements error.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("member %d at %s refuses this member (%v): %s", r.Member, r.Address, r.Reason, r.Message)
+}
+
+// refuse makes a Refusal whose member and address the caller fills in.
+func refuse(r Reason, format string, args ...any) *Refusal {
+	return &Refusal{Reason: r, Message: fmt.Sprintf(format, args...)}
+}
+
+// refusalOfTLS gives a Refusal when the error is one of certificates or of TLS itself
+// rather than of the network. With TLS 1.3 the client learns from its first read that
+// the server did not like its certificate.
+func refusalOfTLS(err error) *Refusal {
+	var (
+		alert    tls.AlertError
+		record   tls.RecordHeaderError
+		verify   *tls.CertificateVerificationError
+		unknown  x509.UnknownAuthorityError
+		host     x509.HostnameError
+		settings *configError
+	)
+	switch {
+	case errors.As(err, &record):
+		return refuse(ReasonTLS, "the other side does not speak TLS: %s", record.Msg)
+	case errors.As(err, &alert), errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host):
+		return refuse(ReasonTLS, "%v", err)
+	case errors.As(err, &settings):
+		return refuse(ReasonTLS, "%v", err)
+	}
+	return nil
+}
+
+// configError tells that TLS's functions failed: this member's own fault.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return "loading this member's certificates: " + e.err.Error() }
+func (e *configError) Unwrap() error { return e.err }
+
+// writeRefusal tells the other side why; when that fails, it stays without an answer.
+func writeRefusal(w io.Writer, r *Refusal) {
+	b := beginFrame(nil)
+	b = append(b, byte(r.Reason))
+	b = appendName(b, r.Message)
+	_, _ = w.Write(endFrame(b, 0, frameRefusal))
+}
+
+func parseRefusal(body []byte) (*Refusal, error) {
+	c := cursor{b: body}
+	r := &Refusal{Reason: Reason(c.uint(1)), Message: c.name()}
+	if c.bad {
+		return nil, errors.New("the refusal cannot be read")
+	}
+	return r, nil
+}

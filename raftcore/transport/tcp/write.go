@@ -1,0 +1,84 @@
+package tcp
+
+import (
+	"net"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+const (
+	// writeSize is how many bytes are gathered before they are written.
+	writeSize = 1 << 20
+	// keptBuffer bounds the memory that an idle connection holds on to.
+	keptBuffer = 256 << 10
+)
+
+// batchWriter encodes messages into one buffer and writes it: one call for all that
+// was queued, unless that is more than writeSize.
+type batchWriter struct {
+	t    *Transport
+	conn net.Conn
+	buf  []byte
+	held int // messages in buf
+}
+
+func (w *batchWriter) write(batch []protocol.Message) error {
+	for i, m := range batch {
+		w.add(m)
+		if len(w.buf) < writeSize {
+			continue
+		}
+		if err := w.flush(); err != nil {
+			w.t.counters.dropped.Add(uint64(len(batch) - i - 1))
+			return err
+		}
+	}
+	return w.flush()
+}
+
+// add appends the message as a frame; one that cannot be encoded, or is too long, is
+// dropped: it would never get through.
+func (w *batchWriter) add(m protocol.Message) {
+	start := len(w.buf)
+	e, err := w.t.opts.Serializer.EncodeMessage(beginFrame(w.buf), m)
+	if err != nil {
+		w.t.counters.dropped.Add(1)
+		w.t.opts.Logger.Error(err, "a message cannot be encoded", "member", m.To, "kind", kindOf(m))
+		return
+	}
+	if n := len(e.Bytes) - start - headerSize; n > w.t.opts.MaxFrameBytes {
+		w.t.counters.dropped.Add(1)
+		w.t.opts.Logger.Info("a message is longer than MaxFrameBytes and is not sent", "member", m.To, "kind", kindOf(m),
+			"bytes", n, "limit", w.t.opts.MaxFrameBytes)
+		w.buf = e.Bytes[:start]
+		return
+	}
+	w.buf = endFrame(e.Bytes, start, frameMessage)
+	w.held++
+}
+
+func kindOf(m protocol.Message) string {
+	if m.Body == nil {
+		return "none"
+	}
+	return m.Body.Kind().String()
+}
+
+func (w *batchWriter) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	_, err := w.conn.Write(w.buf)
+	c := &w.t.counters
+	if err != nil {
+		c.dropped.Add(uint64(w.held))
+	} else {
+		c.writes.Add(1)
+		c.sent.Add(uint64(w.held))
+		c.sentBytes.Add(uint64(len(w.buf)))
+	}
+	if w.held, w.buf = 0, w.buf[:0]; cap(w.buf) > keptBuffer {
+		w.buf = nil
+	}
+	return err
+}
