@@ -36,7 +36,7 @@ var duties = []struct {
 }
 
 // sameBytes compares payloads at once and not byte for byte.
-var sameBytes = cmp.Comparer(bytes.Equal)
+var sameBytes = cmp.FilterValues(func(a, b []byte) bool { return len(a)+len(b) > 0 }, cmp.Comparer(bytes.Equal))
 
 // Test checks every duty of the contract transport.Comms, once with each serializer:
 // a transport gets its serializer when it is set up and knows none. At least two are
