@@ -54,7 +54,7 @@ type Progress struct {
 	Fetching   bool           // entries for it are being read from the log
 
 	state    State
-	paused   bool // Probe: wait for an answer or the next heartbeat
+	paused   bool // Probe: wait for an answer, be it to a heartbeat
 	window   int
 	inflight []protocol.Index // last indexes of the unanswered requests with entries, ascending
 
@@ -144,13 +144,14 @@ func (p *Progress) Reset(next protocol.Index, keepMatch bool) {
 	p.probe()
 }
 
-// Acknowledged takes a positive answer and reports whether Match has risen. An answer
-// that covers the probe's previous entry shows where the logs meet.
-func (p *Progress) Acknowledged(match protocol.Index) bool {
-	risen := match > p.Match
+// Acknowledged takes a positive answer. One that covers the probe's previous entry
+// shows where the logs meet; any other lets the probe be sent again, since its
+// request may be lost.
+func (p *Progress) Acknowledged(match protocol.Index) {
 	p.Match = max(p.Match, match)
+	p.paused = false
 	if p.state == Probe && match+1 >= p.Next {
-		p.state, p.paused = Replicate, false
+		p.state = Replicate
 	}
 	p.Next = max(p.Next, p.Match+1)
 	n := 0
@@ -158,7 +159,6 @@ func (p *Progress) Acknowledged(match protocol.Index) bool {
 		n++
 	}
 	p.inflight = slices.Delete(p.inflight, 0, n)
-	return risen
 }
 
 // Rejected takes a refusal of a request whose previous entry was at prev; next is
@@ -174,10 +174,7 @@ func (p *Progress) Rejected(prev, next protocol.Index) bool {
 	return true
 }
 
-// Heartbeat lets a Probe send again: its request or the answer may be lost.
-func (p *Progress) Heartbeat() { p.paused = false }
-
-// Pause holds a Probe back until the next heartbeat.
+// Pause holds a Probe back until the follower answers again, a heartbeat at the latest.
 func (p *Progress) Pause() { p.paused = p.state == Probe }
 
 // Lost notes that what is under way will not arrive, as when the connection broke.

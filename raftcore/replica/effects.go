@@ -12,7 +12,7 @@ type Effects struct {
 	Apply            []protocol.Entry   // committed and durable here, in order, without gaps
 
 	Fetch        []Fetch             // entries that are no longer in memory; answer with Fetched
-	SendSnapshot []protocol.MemberID // followers that need a snapshot; answer with SnapshotSent
+	SendSnapshot []protocol.MemberID // followers that need a snapshot, sent in the present term; answer with SnapshotSent
 	Install      *Install            // replace log and state machine by a snapshot
 
 	Reads        []ReadIndex // confirmed: serve when Index is applied here

@@ -75,8 +75,8 @@ func (r *Replica) takeFetchedToApply(in Fetched, ok bool) {
 }
 
 // takeFetchedFor sends what was read. When the log could not give it, the follower is
-// probed again at the next heartbeat, and gets a snapshot if the entries were
-// compacted away.
+// probed again when it answers next, and gets a snapshot if the entries were compacted
+// away.
 func (r *Replica) takeFetchedFor(p *progress.Progress, in Fetched, ok bool) {
 	p.Fetching = false
 	switch {

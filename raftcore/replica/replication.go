@@ -50,11 +50,9 @@ func (r *Replica) tickLeader(beat bool) {
 	r.tickTransfer(beat)
 	for i := range r.followers {
 		p := &r.followers[i]
-		if beat {
-			p.Heartbeat()
+		// Between heartbeats only when nothing new has carried the commit index.
+		if beat || p.SentCommit < r.commit && p.State() == progress.Replicate {
 			r.heartbeat(p)
-		} else if p.SentCommit < r.commit && p.State() == progress.Replicate {
-			r.heartbeat(p) // nothing new has carried the commit index since
 		}
 	}
 }
@@ -117,13 +115,17 @@ func (r *Replica) appendOwn(kind protocol.EntryKind, payloads [][]byte) int {
 	return len(payloads)
 }
 
-// replicate sends a follower what it lacks, as far as its window is open.
+// replicate sends a follower what it lacks, as far as its window is open. One whose next
+// entry was compacted away gets nothing more but a snapshot, and no heartbeat could
+// open its window: it must not wait for that.
 func (r *Replica) replicate(p *progress.Progress) {
-	for p.CanSend() && p.Next <= r.log.last {
-		if p.Next <= r.log.base.Index {
+	if p.Next <= r.log.base.Index {
+		if p.CanSend() || p.State() == progress.Replicate {
 			r.offerSnapshot(p)
-			return
 		}
+		return
+	}
+	for p.CanSend() && p.Next <= r.log.last {
 		if p.Next < r.log.first {
 			r.fetchFor(p)
 			return

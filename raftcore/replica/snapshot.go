@@ -15,7 +15,8 @@ func (r *Replica) offerSnapshot(p *progress.Progress) {
 	r.fx.SendSnapshot = append(r.fx.SendSnapshot, p.ID)
 }
 
-// snapshotSent goes on after the snapshot, or tries again at the next heartbeat.
+// snapshotSent goes on after the snapshot, or tries again at the follower's next
+// answer.
 func (r *Replica) snapshotSent(in SnapshotSent) {
 	p := r.follower(in.To)
 	if p == nil || p.State() != progress.Snapshot {
@@ -32,12 +33,16 @@ func (r *Replica) snapshotSent(in SnapshotSent) {
 // snapshotReceived installs a snapshot of the present term's leader when it reaches
 // further than what is committed here. When the log holds the snapshot's last entry,
 // the snapshot is a prefix of the log and only shows what is committed; what
-// follows in the log may have been acknowledged and stays (paper section 7).
+// follows in the log may have been acknowledged and stays (paper section 7). A snapshot that
+// ends in a later term was frozen after its sender had lost the leadership.
 func (r *Replica) snapshotReceived(in SnapshotReceived) {
-	if in.Term != r.term || r.role == Leader || in.From == 0 || in.From == r.cfg.ID || !r.acceptLeader(in.From) {
+	last := in.Meta.Last
+	if in.Term != r.term || last.Term > r.term || r.role == Leader || in.From == 0 || in.From == r.cfg.ID {
 		return
 	}
-	last := in.Meta.Last
+	if !r.acceptLeader(in.From) {
+		return
+	}
 	switch {
 	case last.Index <= r.commit:
 	case r.log.has(last):

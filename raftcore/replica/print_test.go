@@ -1,0 +1,125 @@
+package replica_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+// traceEffects prints every effect on a line of its own.
+func (w *world) traceEffects(id protocol.MemberID, fx replica.Effects) {
+	if fx.Violation != nil {
+		w.trace("%d VIOLATION %v", id, fx.Violation)
+		return
+	}
+	if s := fx.State; s != nil {
+		w.trace("%d is %v in term %d, leader %d", id, s.Role, s.Term, s.Leader)
+	}
+	for _, m := range fx.Send {
+		w.trace("%d sends %s", id, message(m))
+	}
+	if p := fx.Persist; p != nil {
+		hard := ""
+		if p.Hard != nil {
+			hard = fmt.Sprintf(" term=%d vote=%d", p.Hard.Term, p.Hard.Vote)
+		}
+		w.trace("%d writes #%d%s%s", id, p.Seq, hard, entries(p.Entries))
+	}
+	if x := fx.Install; x != nil {
+		w.trace("%d installs #%d up to %s", id, x.Seq, entryID(x.Meta.Last))
+	}
+	for _, m := range fx.SendAfterPersist {
+		w.trace("%d after that sends %s", id, message(m))
+	}
+	w.traceRequests(id, fx)
+}
+
+func (w *world) traceRequests(id protocol.MemberID, fx replica.Effects) {
+	if len(fx.Apply) > 0 {
+		w.trace("%d applies%s", id, entries(fx.Apply))
+	}
+	for _, f := range fx.Fetch {
+		w.trace("%d fetches %d..%d for %d", id, f.From, f.To, f.For)
+	}
+	for _, to := range fx.SendSnapshot {
+		w.trace("%d asks for a snapshot to %d", id, to)
+	}
+	for _, x := range fx.Reads {
+		w.trace("%d may read %d at %d", id, x.ID, x.Index)
+	}
+	for _, x := range fx.ReadsRefused {
+		w.trace("%d refuses read %d", id, x)
+	}
+	for _, x := range fx.Refused {
+		w.trace("%d refuses %d proposals: %v", id, len(x.Payloads), x.Reason)
+	}
+}
+
+func message(m protocol.Message) string {
+	return fmt.Sprintf("to %d, term %d: %v%s", m.To, m.Term, m.Body.Kind(), body(m.Body))
+}
+
+func body(b protocol.Body) string {
+	switch b := b.(type) {
+	case *protocol.PreVoteRequest:
+		return " last=" + entryID(b.Last)
+	case *protocol.PreVoteResponse:
+		return granted(b.Granted)
+	case *protocol.VoteRequest:
+		if b.Transfer {
+			return " last=" + entryID(b.Last) + " transfer"
+		}
+		return " last=" + entryID(b.Last)
+	case *protocol.VoteResponse:
+		return granted(b.Granted)
+	case *protocol.AppendRequest:
+		return fmt.Sprintf(" prev=%s commit=%d%s%s", entryID(b.Prev), b.Commit, round(b.Round), entries(b.Entries))
+	case *protocol.AppendResponse:
+		if b.Rejected {
+			return fmt.Sprintf(" rejected %d, hint=%s%s", b.Match, entryID(b.Hint), round(b.Round))
+		}
+		return fmt.Sprintf(" match=%d%s", b.Match, round(b.Round))
+	case *protocol.ReadRequest:
+		return fmt.Sprintf(" %d", b.ID)
+	case *protocol.ReadResponse:
+		if b.Rejected {
+			return fmt.Sprintf(" %d rejected", b.ID)
+		}
+		return fmt.Sprintf(" %d at %d", b.ID, b.Index)
+	case *protocol.Forward:
+		return fmt.Sprintf(" %d commands", len(b.Payloads))
+	}
+	return ""
+}
+
+func granted(yes bool) string {
+	if yes {
+		return " granted"
+	}
+	return " refused"
+}
+
+func round(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" round=%d", n)
+}
+
+// entryID is written term/index.
+func entryID(id protocol.EntryID) string { return fmt.Sprintf("%d/%d", id.Term, id.Index) }
+
+func entries(es []protocol.Entry) string {
+	var b strings.Builder
+	for _, e := range es {
+		fmt.Fprintf(&b, " %s", entryID(e.ID()))
+		if e.Kind == protocol.EntryNoOp {
+			b.WriteString("(NoOp)")
+		} else {
+			fmt.Fprintf(&b, "(%s)", e.Payload)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,361 @@
+package replica_test
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+// world is a cluster whose disks and network do only what a test tells them to. It
+// fulfils the caller's duties of the package comment.
+type world struct {
+	members  []*member // ascending by ID
+	flying   []protocol.Message
+	mutation mutation.Set
+	initial  protocol.Membership
+	config   replica.Config
+	boots    protocol.Boot
+	trace    func(format string, args ...any) // what the Effects were; nil: nobody looks
+}
+
+// member is one replica with its disk and its state machine.
+type member struct {
+	id   protocol.MemberID
+	r    *replica.Replica // nil: crashed
+	inc  protocol.Incarnation
+	disk disk             // what survives a crash
+	log  disk             // the same with the writes that are queued
+	jobs []job            // in order
+	done []protocol.Entry // the state machine: everything applied, from index 1
+	todo []protocol.Entry // given by Apply, not applied yet
+
+	fetches   []replica.Fetch
+	snapshots []transfer
+	reads     []replica.ReadIndex
+	refused   []uint64
+	rejected  int // proposals given back
+}
+
+// transfer is a snapshot that a leader owes, in the term in which it led.
+type transfer struct {
+	to   protocol.MemberID
+	term protocol.Term
+}
+
+// disk is a HardState and a log.
+type disk struct {
+	hard       protocol.HardState
+	base       protocol.EntryID
+	entries    []protocol.Entry
+	membership protocol.Membership
+}
+
+// job is a write, or messages that wait for the writes before them.
+type job struct {
+	write    *replica.Persist
+	install  *replica.Install
+	messages []protocol.Message
+}
+
+func newWorld(voters, learners int) *world {
+	w := &world{config: replica.Config{
+		ElectionTicks: 10, HeartbeatTicks: 2, MaxMessageBytes: 200, MaxInflight: 2,
+		MaxUncommittedBytes: 1 << 20, MaxTailBytes: 1 << 20,
+	}}
+	for i := 1; i <= voters+learners; i++ {
+		s := protocol.Voter
+		if i > voters {
+			s = protocol.Learner
+		}
+		w.initial.Members = append(w.initial.Members, protocol.Member{ID: protocol.MemberID(i), Suffrage: s})
+		w.members = append(w.members, &member{id: protocol.MemberID(i), inc: protocol.Incarnation(i)})
+	}
+	return w
+}
+
+func (w *world) startAll() error {
+	for _, m := range w.members {
+		if m.r == nil {
+			if err := w.start(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// start boots a member from its disk.
+func (w *world) start(m *member) error {
+	w.boots++
+	cfg := w.config
+	cfg.ID, cfg.Incarnation, cfg.Boot, cfg.Seed, cfg.Mutation = m.id, m.inc, w.boots, uint64(w.boots)*7919+cfg.Seed, w.mutation
+	membership := m.disk.membership
+	if membership.Members == nil {
+		membership = w.initial
+	}
+	applied := m.disk.base
+	if n := len(m.done); n > 0 && m.done[n-1].Index > applied.Index {
+		applied = m.done[n-1].ID()
+	}
+	r, err := replica.New(cfg, replica.Restore{Hard: m.disk.hard, Log: m.disk.state(), Applied: applied, Membership: membership})
+	if err != nil {
+		return err
+	}
+	m.r, m.log = r, m.disk.clone()
+	return nil
+}
+
+// crash loses everything that is not on the disk.
+func (w *world) crash(m *member) {
+	*m = member{id: m.id, inc: m.inc, disk: m.disk, done: m.done}
+}
+
+// wipe gives a crashed member an empty disk.
+func (w *world) wipe(m *member) {
+	*m = member{id: m.id, inc: m.inc + 1000}
+}
+
+func (w *world) member(id protocol.MemberID) *member {
+	i := slices.IndexFunc(w.members, func(m *member) bool { return m.id == id })
+	if i < 0 {
+		return nil
+	}
+	return w.members[i]
+}
+
+// step is Step and the first half of the caller's duties; the rest waits in the
+// member and in the network until a test lets it happen.
+func (w *world) step(m *member, in replica.Input) error {
+	fx := m.r.Step(in)
+	if w.trace != nil {
+		w.traceEffects(m.id, fx)
+	}
+	if fx.Violation != nil {
+		return fx.Violation
+	}
+	w.flying = append(w.flying, fx.Send...)
+	if fx.Persist != nil {
+		m.log.insert(fx.Persist)
+		m.jobs = append(m.jobs, job{write: fx.Persist})
+	}
+	if fx.Install != nil {
+		m.log.reset(fx.Install.Meta)
+		m.jobs = append(m.jobs, job{install: fx.Install})
+	}
+	if len(fx.SendAfterPersist) > 0 {
+		m.jobs = append(m.jobs, job{messages: slices.Clone(fx.SendAfterPersist)})
+	}
+	m.todo = append(m.todo, fx.Apply...)
+	m.fetches = append(m.fetches, fx.Fetch...)
+	for _, to := range fx.SendSnapshot {
+		m.snapshots = append(m.snapshots, transfer{to, m.r.Status().Term})
+	}
+	m.reads = append(m.reads, fx.Reads...)
+	m.refused = append(m.refused, fx.ReadsRefused...)
+	for _, x := range fx.Refused {
+		m.rejected += len(x.Payloads)
+	}
+	return m.r.CheckInvariants()
+}
+
+// persist makes the next write durable and lets go of what waited for it. Its
+// install replaces the state machine by that of the leader.
+func (w *world) persist(m *member) error {
+	w.release(m)
+	if len(m.jobs) == 0 {
+		return nil
+	}
+	j := m.jobs[0]
+	m.jobs = m.jobs[1:]
+	seq := uint64(0)
+	if j.write != nil {
+		m.disk.insert(j.write)
+		seq = j.write.Seq
+	} else {
+		m.disk.reset(j.install.Meta)
+		seq = j.install.Seq
+		m.done = w.stateAt(j.install.Meta.Last.Index)
+	}
+	w.release(m)
+	return w.step(m, replica.Persisted{Seq: seq})
+}
+
+// release sends messages at the head of the queue.
+func (w *world) release(m *member) {
+	for len(m.jobs) > 0 && m.jobs[0].messages != nil {
+		w.flying = append(w.flying, m.jobs[0].messages...)
+		m.jobs = m.jobs[1:]
+	}
+}
+
+// stateAt gives a state machine that has applied up to an index.
+func (w *world) stateAt(i protocol.Index) []protocol.Entry {
+	for _, m := range w.members {
+		if len(m.done) >= int(i) {
+			return slices.Clone(m.done[:i])
+		}
+	}
+	panic(fmt.Sprintf("no state machine has applied entry %d", i))
+}
+
+// applyAll applies everything that was handed out.
+func (w *world) applyAll(m *member) error {
+	if len(m.todo) == 0 {
+		return nil
+	}
+	for _, e := range m.todo {
+		if e.Index <= protocol.Index(len(m.done)) {
+			continue // a snapshot was faster
+		}
+		if int(e.Index) != len(m.done)+1 {
+			return fmt.Errorf("member %d applies entry %d after %d", m.id, e.Index, len(m.done))
+		}
+		m.done = append(m.done, e)
+	}
+	last := m.todo[len(m.todo)-1].Index
+	m.todo = nil
+	return w.step(m, replica.Applied{Index: last})
+}
+
+// fetch answers the oldest Fetch.
+func (w *world) fetch(m *member) error {
+	f := m.fetches[0]
+	m.fetches = m.fetches[1:]
+	entries := m.log.read(f.From, f.To, f.MaxBytes)
+	return w.step(m, replica.Fetched{Fetch: f, Entries: entries, Err: entries == nil})
+}
+
+// snapshot carries the oldest snapshot that was asked for; it may be lost.
+func (w *world) snapshot(m *member, lost bool) error {
+	owed := m.snapshots[0]
+	to := w.member(owed.to)
+	m.snapshots = m.snapshots[1:]
+	s := m.r.Status()
+	last := protocol.EntryID{Index: max(protocol.Index(len(m.done)), s.Base.Index)}
+	last.Term, _ = m.r.TermAt(last.Index)
+	if lost || to.r == nil {
+		return w.step(m, replica.SnapshotSent{To: to.id})
+	}
+	meta := protocol.SnapshotMeta{Last: last, Membership: s.Membership}
+	if err := w.step(to, replica.SnapshotReceived{From: m.id, Term: owed.term, Meta: meta}); err != nil {
+		return err
+	}
+	return w.step(m, replica.SnapshotSent{To: to.id, Last: last, OK: true})
+}
+
+// deliver takes the i-th message from the network.
+func (w *world) deliver(i int) error {
+	msg := w.flying[i]
+	w.flying = slices.Delete(w.flying, i, i+1)
+	return w.give(msg)
+}
+
+func (w *world) give(msg protocol.Message) error {
+	if to := w.member(msg.To); to != nil && to.r != nil {
+		return w.step(to, replica.Receive{Message: msg})
+	}
+	return nil
+}
+
+// compact drops a member's log up to an index that it has applied.
+func (w *world) compact(m *member, upTo protocol.Index) error {
+	t, _ := m.r.TermAt(upTo)
+	base := protocol.EntryID{Term: t, Index: upTo}
+	for _, d := range []*disk{&m.disk, &m.log} {
+		n := min(int(upTo-d.base.Index), len(d.entries))
+		d.base, d.entries = base, slices.Clone(d.entries[n:])
+	}
+	return w.step(m, replica.Compacted{Base: base})
+}
+
+// settle lets disks and network do everything there is to do.
+func (w *world) settle() error {
+	for range 10000 {
+		busy := false
+		for _, m := range w.members {
+			if m.r == nil {
+				continue
+			}
+			did, err := w.settleMember(m)
+			if err != nil {
+				return err
+			}
+			busy = busy || did
+		}
+		if len(w.flying) > 0 {
+			busy = true
+			if err := w.deliver(0); err != nil {
+				return err
+			}
+		}
+		if !busy {
+			return nil
+		}
+	}
+	return fmt.Errorf("the cluster does not come to rest: %d messages under way", len(w.flying))
+}
+
+func (w *world) settleMember(m *member) (bool, error) {
+	switch {
+	case len(m.jobs) > 0:
+		return true, w.persist(m)
+	case len(m.todo) > 0:
+		return true, w.applyAll(m)
+	case len(m.fetches) > 0:
+		return true, w.fetch(m)
+	case len(m.snapshots) > 0:
+		return true, w.snapshot(m, false)
+	}
+	return false, nil
+}
+
+func (d *disk) clone() disk {
+	c := *d
+	c.entries = slices.Clone(d.entries)
+	return c
+}
+
+func (d *disk) insert(p *replica.Persist) {
+	if p.Hard != nil {
+		d.hard = *p.Hard
+	}
+	if len(p.Entries) > 0 {
+		at := int(p.Entries[0].Index - d.base.Index - 1)
+		d.entries = append(slices.Clone(d.entries[:at]), p.Entries...)
+	}
+}
+
+func (d *disk) reset(meta protocol.SnapshotMeta) {
+	d.base, d.entries, d.membership = meta.Last, nil, meta.Membership
+}
+
+func (d *disk) read(from, to protocol.Index, maxBytes int) []protocol.Entry {
+	if from <= d.base.Index {
+		return nil
+	}
+	a, b := from-d.base.Index-1, min(to-d.base.Index, protocol.Index(len(d.entries)))
+	if a >= b {
+		return nil
+	}
+	n, size := 0, 0
+	for _, e := range d.entries[a:b] {
+		if size += e.Size(); size > maxBytes && n > 0 {
+			break
+		}
+		n++
+	}
+	return d.entries[a : int(a)+n]
+}
+
+func (d *disk) state() protocol.LogState {
+	s := protocol.LogState{Base: d.base, Last: d.base.Index + protocol.Index(len(d.entries))}
+	for _, e := range d.entries {
+		if n := len(s.Terms); n == 0 || s.Terms[n-1].Term != e.Term {
+			s.Terms = append(s.Terms, protocol.TermStart{Term: e.Term, First: e.Index})
+		}
+	}
+	return s
+}
