@@ -88,6 +88,29 @@ func TestBadValuesAreRefused(t *testing.T) {
 	}
 }
 
+// TestEveryValueIsDocumented wants each value in the chart's README and in its schema.
+func TestEveryValueIsDocumented(t *testing.T) {
+	readme, err := os.ReadFile("quorate/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := one[map[string]any](t, decodeFile(t, "quorate/values.schema.json"), "")["properties"].(map[string]any)
+	values := one[map[string]any](t, decodeFile(t, "quorate/values.yaml"), "")
+	for name := range values {
+		if !strings.Contains(string(readme), "`"+name) {
+			t.Errorf("quorate/README.md does not tell of %s", name)
+		}
+		if schema[name] == nil {
+			t.Errorf("quorate/values.schema.json does not know %s", name)
+		}
+	}
+	for name := range schema {
+		if values[name] == nil && name != "global" {
+			t.Errorf("quorate/values.schema.json knows %s, which quorate/values.yaml has not", name)
+		}
+	}
+}
+
 func TestPermissionsAreThoseTheCodeAsksFor(t *testing.T) {
 	want := one[rbacv1.ClusterRole](t, decodeFile(t, roleFile), "ClusterRole").Rules
 	leases := one[rbacv1.Role](t, decodeFile(t, leaseFile), "Role").Rules

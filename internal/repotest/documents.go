@@ -3,9 +3,9 @@ package repotest
 import (
 	"fmt"
 	"go/ast"
+	"go/token"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -33,10 +33,8 @@ func documentPaths(t *Tree) []Problem {
 			ps = append(ps, t.pathProblems(name, m[1])...)
 		}
 	}
-	for _, p := range t.packages() {
-		for _, f := range p.Files {
-			ps = append(ps, t.pathProblems(f.Path, f.Syntax.Doc.Text())...)
-		}
+	for _, f := range t.files() {
+		ps = append(ps, t.pathProblems(f.Path, f.Syntax.Doc.Text())...)
 	}
 	return ps
 }
@@ -81,13 +79,10 @@ func documentNames(t *Tree) []Problem {
 // declared gives the package-level names, methods and fields of our packages.
 func (t *Tree) declared() map[string]bool {
 	names := map[string]bool{}
-	for _, p := range t.Packages {
-		for _, f := range p.Files {
-			pkg := f.Syntax.Name.Name + "."
-			for _, d := range f.Syntax.Decls {
-				for _, n := range declaredBy(d) {
-					names[pkg+n] = true
-				}
+	for _, f := range t.files() {
+		for _, d := range f.Syntax.Decls {
+			for _, n := range declaredBy(d) {
+				names[f.Syntax.Name.Name+"."+n] = true
 			}
 		}
 	}
@@ -164,16 +159,44 @@ func receiver(e ast.Expr) string {
 // declared in a file, or in any file of a folder.
 func (t *Tree) tests(name string) []string {
 	var names []string
-	for _, p := range t.Packages {
-		for _, f := range p.Files {
-			if !f.Test || (f.Path != name && p.Dir != name) {
-				continue
-			}
-			for _, d := range f.Syntax.Decls {
-				names = append(names, declaredBy(d)...)
-			}
+	for _, f := range t.files() {
+		if !f.Test || (f.Path != name && path.Dir(f.Path) != name) {
+			continue
+		}
+		for _, d := range f.Syntax.Decls {
+			names = append(names, declaredBy(d)...)
 		}
 	}
-	slices.Sort(names)
 	return names
+}
+
+// constants gives the words that a file's constants stand for: see vocabularies.
+func (t *Tree) constants(file, prefix, typ string) []string {
+	var words []string
+	for _, f := range t.files() {
+		if f.Path != file {
+			continue
+		}
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			s, ok := n.(*ast.ValueSpec)
+			if !ok || len(s.Values) != 1 || !strings.HasPrefix(s.Names[0].Name, prefix) || types(s.Type) != typ {
+				return true
+			}
+			if v, ok := s.Values[0].(*ast.BasicLit); ok && v.Kind == token.STRING {
+				words = append(words, strings.Trim(v.Value, `"`))
+			} else {
+				words = append(words, strings.TrimPrefix(s.Names[0].Name, prefix))
+			}
+			return true
+		})
+	}
+	return words
+}
+
+// types gives the name of a declaration's type, empty where none is written.
+func types(e ast.Expr) string {
+	if id, ok := e.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
 }

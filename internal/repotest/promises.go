@@ -15,7 +15,7 @@ const featureFile = "docs/features.md"
 
 var (
 	rowPattern   = regexp.MustCompile(`(?m)^\| ([RNKX])(\d+) \|(.*)\|(.*)\|$`)
-	openPattern  = regexp.MustCompile(`open \(issue \d+\)`)
+	openPattern  = regexp.MustCompile(`open \((issue \d+|a later issue)\)`)
 	proofPattern = regexp.MustCompile(`\[([^\]]*)\]\(([^)\s]+)\)`)
 	testPattern  = regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)\w*$`)
 )
@@ -56,6 +56,30 @@ func (t *Tree) proofProblems(row, text, target string) []Problem {
 		return []Problem{{featureFile, fmt.Sprintf("row %s: %s declares no %s", row, where, text)}}
 	}
 	return nil
+}
+
+// vocabularies are constants that a document explains one by one, in backquotes: those
+// of the file whose names begin with prefix. Their values stand in the document, or, of
+// numbers, the names without the prefix.
+var vocabularies = []struct{ file, prefix, typ, document string }{
+	{"raftcore/fault/kind.go", "", "Kind", "docs/faults.md"},
+	{"raftcore/protocol/message.go", "Kind", "MessageKind", "docs/protocol.md"},
+	{"api/v1alpha1/conditions.go", "Condition", "", "docs/conditions.md"},
+	{"api/v1alpha1/conditions.go", "Reason", "", "docs/conditions.md"},
+}
+
+// explained wants each of those words in its document.
+func explained(t *Tree) []Problem {
+	var ps []Problem
+	for _, v := range vocabularies {
+		for _, word := range t.constants(v.file, v.prefix, v.typ) {
+			text := t.Text[v.document]
+			if !strings.Contains(text, "`"+word+"`") && !strings.Contains(text, "\n## "+word+"\n") {
+				ps = append(ps, Problem{v.document, fmt.Sprintf("does not explain %s of %s", word, v.file)})
+			}
+		}
+	}
+	return ps
 }
 
 var (

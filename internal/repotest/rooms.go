@@ -31,20 +31,21 @@ var rooms = []room{
 	{"raftcore/codec/codectest", []string{"raftcore/codec"}},
 	{"raftcore/machine/machinetest", []string{"raftcore/machine", "raftcore/vfs"}},
 	{"raftcore/storage/storagetest", []string{"raftcore/storage", "raftcore/codec", "raftcore/vfs"}},
-	{"raftcore/transport/transporttest", []string{"raftcore/transport", "raftcore/codec"}},
+	{"raftcore/transport/transporttest", []string{"raftcore/transport", "raftcore/codec/codectest"}},
 	{"raftcore/devtools", []string{"raftcore/host", "raftcore/vfs", "raftcore/storage/filelog"}},
 	{"raftcore", nil}, // the map of the rooms, and Examples
 
 	// The node.
 	{"node/nodeapi", nil},
 	{"node/kv", []string{"raftcore/machine", "raftcore/fault"}},
-	{"node/etcdapi", []string{"node/kv", "raftcore/host"}},
+	{"node/etcdapi", []string{"node/kv", "node/nodeapi", "raftcore/host"}},
 	{"node/admin", []string{"node/nodeapi", "raftcore/host"}},
 	{"node/server", []string{"node/nodeapi", "node/kv", "node/etcdapi", "node/admin", "raftcore/host", "raftcore/storage/filelog", "raftcore/transport/tcp"}},
 	{"node", []string{"node/server"}},
 
 	// The operator.
 	{"api", nil},
+	{"controllers", nil}, // the map of the rooms
 	{"controllers/objects", []string{"api", "node/nodeapi"}},
 	{"controllers/nodeclient", []string{"api", "node/nodeapi"}},
 	{"controllers/observe", []string{"controllers/nodeclient"}},
@@ -102,7 +103,7 @@ var forbiddens = []forbidden{
 		reason: "these decide; what talks to a server is in observe and raftcluster",
 	},
 	{
-		from: []string{"api"}, imports: []string{"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/client-go"},
+		from: []string{"api/v1alpha1"}, imports: []string{"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/client-go"},
 		reason: "people import the types to make clients of their own",
 	},
 }

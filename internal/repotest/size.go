@@ -17,19 +17,17 @@ var longFileReasons = map[string]string{}
 
 func longFunctions(t *Tree) []Problem {
 	var ps []Problem
-	for _, p := range t.packages() {
-		for _, f := range p.Files {
-			if f.Test || f.Generated {
+	for _, f := range t.files() {
+		if f.Test || f.Generated {
+			continue
+		}
+		for _, d := range f.Syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
 				continue
 			}
-			for _, d := range f.Syntax.Decls {
-				fn, ok := d.(*ast.FuncDecl)
-				if !ok {
-					continue
-				}
-				if n := t.lines(fn); n > maxFunctionLines {
-					ps = append(ps, Problem{t.at(fn), fmt.Sprintf("function %s has %d lines, at most %d fit a screen", fn.Name.Name, n, maxFunctionLines)})
-				}
+			if n := t.lines(fn); n > maxFunctionLines {
+				ps = append(ps, Problem{t.at(fn), fmt.Sprintf("function %s has %d lines, at most %d fit a screen", fn.Name.Name, n, maxFunctionLines)})
 			}
 		}
 	}
@@ -43,14 +41,12 @@ func (t *Tree) lines(fn *ast.FuncDecl) int {
 
 func longFiles(t *Tree) []Problem {
 	var ps []Problem
-	for _, p := range t.packages() {
-		for _, f := range p.Files {
-			n := strings.Count(t.Text[f.Path], "\n")
-			if f.Test || f.Generated || n <= maxFileLines || longFileReasons[f.Path] != "" {
-				continue
-			}
-			ps = append(ps, Problem{f.Path, fmt.Sprintf("%d lines, at most %d: split it by what its parts are about", n, maxFileLines)})
+	for _, f := range t.files() {
+		n := strings.Count(t.Text[f.Path], "\n")
+		if f.Test || f.Generated || n <= maxFileLines || longFileReasons[f.Path] != "" {
+			continue
 		}
+		ps = append(ps, Problem{f.Path, fmt.Sprintf("%d lines, at most %d: split it by what its parts are about", n, maxFileLines)})
 	}
 	return ps
 }

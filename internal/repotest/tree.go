@@ -41,6 +41,7 @@ var Checks = []Check{
 	{"documents name what exists", documentPaths},
 	{"the architecture names code that exists", documentNames},
 	{"every feature has a proof or an open issue", features},
+	{"every kind of fault, message and condition is explained", explained},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
 	{"no file knows the machine it was written on", machineWords},
@@ -135,6 +136,15 @@ func (t *Tree) packages() []*Package {
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b *Package) int { return strings.Compare(a.Dir, b.Dir) })
+	return all
+}
+
+// files gives all Go files, package by package.
+func (t *Tree) files() []*File {
+	var all []*File
+	for _, p := range t.packages() {
+		all = append(all, p.Files...)
+	}
 	return all
 }
 

@@ -3,6 +3,14 @@
 - apiGroups:
   - ""
   resources:
+  - persistentvolumeclaims
+  verbs:
+  - list
+  - patch
+  - watch
+- apiGroups:
+  - ""
+  resources:
   - pods
   verbs:
   - delete
@@ -12,20 +20,25 @@
 - apiGroups:
   - ""
   resources:
+  - serviceaccounts
   - services
-  - configmaps
-  - persistentvolumeclaims
-  - secrets
   verbs:
   - create
-  - delete
   - get
   - list
   - patch
-  - update
   - watch
 - apiGroups:
-  - ""
+  - apps
+  resources:
+  - statefulsets
+  verbs:
+  - create
+  - get
+  - list
+  - patch
+  - watch
+- apiGroups:
   - events.k8s.io
   resources:
   - events
@@ -33,16 +46,14 @@
   - create
   - patch
 - apiGroups:
-  - apps
+  - networking.k8s.io
   resources:
-  - statefulsets
+  - networkpolicies
   verbs:
   - create
-  - delete
   - get
   - list
   - patch
-  - update
   - watch
 - apiGroups:
   - policy
@@ -50,11 +61,9 @@
   - poddisruptionbudgets
   verbs:
   - create
-  - delete
   - get
   - list
   - patch
-  - update
   - watch
 - apiGroups:
   - quorate.dev
@@ -63,17 +72,12 @@
   verbs:
   - get
   - list
-  - patch
-  - update
   - watch
 - apiGroups:
   - quorate.dev
   resources:
-  - raftclusters/finalizers
   - raftclusters/status
   verbs:
-  - get
-  - patch
   - update
 {{- end }}
 
