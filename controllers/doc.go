@@ -1,0 +1,20 @@
+// Package controllers holds the operator, a room for each duty.
+//
+// # In this room
+//
+// Nothing but the rooms: raftcluster (Reconcile), observe (gathers what is), plan
+// (decides the next act), objects (what is wanted of Kubernetes), health (conditions),
+// nodeclient (talks to a node).
+//
+// # Never here
+//
+// Raft itself: the operator knows a node only by package nodeapi.
+//
+// # Invariants
+//
+// Only observe reads and only raftcluster writes; plan, objects and health are pure.
+//
+// # How to add
+//
+// See the room's own doc.go.
+package controllers

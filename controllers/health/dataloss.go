@@ -1,0 +1,40 @@
+package health
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/controllers/observe"
+)
+
+// dataLossPossible: a quorum of volumes is lost or damaged at one time, so an
+// acknowledged write may have been on those alone. What comes back later cannot tell.
+func dataLossPossible(o *observe.Observed) metav1.Condition {
+	const kind = v1alpha1.ConditionDataLossPossible
+	if c := latched(o, kind); c != nil {
+		return *c
+	}
+	var lost []string
+	for i := range o.Members {
+		if f := o.Suffers(&o.Members[i]); f != nil && damages(f.Kind) {
+			lost = append(lost, o.Members[i].Name)
+		}
+	}
+	if len(o.Members) > 0 && len(lost) >= o.Quorum() {
+		return condition(kind, true, v1alpha1.ReasonQuorumOfVolumesLost,
+			fmt.Sprintf("the volumes of %s were lost or damaged at one time: acknowledged writes may be gone", join(lost)))
+	}
+	return condition(kind, false, v1alpha1.ReasonQuorumOfVolumesIntact,
+		fmt.Sprintf("fewer than %d of %d volumes are lost or damaged", o.Quorum(), len(o.Members)))
+}
+
+// damages tells whether a fault of that kind means that entries may be gone from a volume.
+func damages(kind string) bool {
+	switch kind {
+	case observe.FaultVolumeLost, "LogCorrupt", "SnapshotCorrupt", "MetaCorrupt":
+		return true
+	}
+	return false
+}

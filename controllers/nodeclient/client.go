@@ -1,0 +1,157 @@
+package nodeclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/node/nodeapi"
+)
+
+// Timeout bounds every call.
+const Timeout = 2 * time.Second
+
+// answerLimit bounds what is read of an answer, in bytes.
+const answerLimit = 1 << 20
+
+// ErrUnsupported: the node does not know this verb; it is older than the operator.
+var ErrUnsupported = errors.New("the node does not know this request")
+
+// Target is a node to talk to.
+type Target struct {
+	Host      string // name in DNS, without port; stays when the pod is replaced
+	IP        string // of the pod at the moment
+	ClusterID string // that the node must tell
+	MemberID  uint64 // that the node must tell
+}
+
+// Client is what the operator asks of a node.
+type Client interface {
+	// Status asks /statusz.
+	Status(ctx context.Context, t Target) (*nodeapi.Status, error)
+	// Found gives an empty volume of that incarnation the right to act as a founding member.
+	Found(ctx context.Context, t Target, incarnation string) error
+	// Transfer asks a leader to hand leadership over. ErrUnsupported, if it cannot.
+	Transfer(ctx context.Context, t Target) error
+}
+
+// Dialer opens a connection to the admin port of a target. Another one serves for a
+// port-forward, or for tests.
+type Dialer func(ctx context.Context, t Target) (net.Conn, error)
+
+// HTTP is the Client over HTTP. Create it with [New].
+type HTTP struct {
+	client *http.Client
+}
+
+// New gives a client; dial may be nil for the target's IP.
+func New(dial Dialer) *HTTP {
+	if dial == nil {
+		dial = dialPod
+	}
+	return &HTTP{client: &http.Client{
+		Timeout: Timeout,
+		Transport: &http.Transport{
+			Proxy: nil, // pods are never behind the operator's proxy
+			// A pod is asked a few times a minute and its address may be another's tomorrow.
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				t, ok := ctx.Value(targetKey{}).(Target)
+				if !ok {
+					return nil, errors.New("nodeclient: a connection without a target")
+				}
+				return dial(ctx, t)
+			},
+		},
+	}}
+}
+
+// targetKey carries the target from a call to the dialer.
+type targetKey struct{}
+
+func dialPod(ctx context.Context, t Target) (net.Conn, error) {
+	if t.IP == "" {
+		return nil, errors.New("the pod has no address yet")
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", net.JoinHostPort(t.IP, strconv.Itoa(nodeapi.AdminPort)))
+}
+
+// Status implements Client.
+func (h *HTTP) Status(ctx context.Context, t Target) (*nodeapi.Status, error) {
+	body, err := h.call(ctx, t, http.MethodGet, nodeapi.PathStatusz, nil)
+	if err != nil {
+		return nil, err
+	}
+	var s nodeapi.Status
+	if err := json.Unmarshal(body, &s); err != nil {
+		return nil, fmt.Errorf("%s of %s: answer is not JSON as expected: %w", nodeapi.PathStatusz, t.Host, err)
+	}
+	if s.ClusterID != t.ClusterID || s.MemberID != t.MemberID {
+		return nil, fmt.Errorf("%s of %s: member %d of cluster %q answers in place of member %d of %q",
+			nodeapi.PathStatusz, t.Host, s.MemberID, s.ClusterID, t.MemberID, t.ClusterID)
+	}
+	return &s, nil
+}
+
+// Found implements Client.
+func (h *HTTP) Found(ctx context.Context, t Target, incarnation string) error {
+	req := nodeapi.FoundRequest{ClusterID: t.ClusterID, MemberID: t.MemberID, Incarnation: incarnation}
+	_, err := h.call(ctx, t, http.MethodPost, nodeapi.PathFound, req)
+	return err
+}
+
+// Transfer implements Client.
+func (h *HTTP) Transfer(ctx context.Context, t Target) error {
+	_, err := h.call(ctx, t, http.MethodPost, nodeapi.PathTransfer, nil)
+	return err
+}
+
+func (h *HTTP) call(ctx context.Context, t Target, method, path string, in any) ([]byte, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	ctx = context.WithValue(ctx, targetKey{}, t)
+	url := "http://" + net.JoinHostPort(t.Host, strconv.Itoa(nodeapi.AdminPort)) + path
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := h.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, answerLimit))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, url, err)
+	}
+	return answer, statusError(resp.StatusCode, method, url, answer)
+}
+
+func statusError(code int, method, url string, answer []byte) error {
+	switch code {
+	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:
+		return nil
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return fmt.Errorf("%s %s: %w (%d)", method, url, ErrUnsupported, code)
+	}
+	text := strings.TrimSpace(string(answer[:min(len(answer), 300)]))
+	return fmt.Errorf("%s %s: answered %d: %s", method, url, code, text)
+}

@@ -1,0 +1,111 @@
+package objects
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+)
+
+// Unstructured gives an object of this package in the form that server-side apply
+// takes: without status, and with the fields that are set only.
+func Unstructured(obj client.Object) (*unstructured.Unstructured, error) {
+	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, fmt.Errorf("convert %T %s: %w", obj, obj.GetName(), err)
+	}
+	delete(m, "status")
+	prune(m)
+	return &unstructured.Unstructured{Object: m}, nil
+}
+
+// Covers tells whether every field that is wanted has its value in the live object.
+// A field that is no longer wanted shows in the annotation AnnotationSpecHash.
+func Covers(live, want client.Object) (bool, error) {
+	l, err := Unstructured(live)
+	if err != nil {
+		return false, err
+	}
+	w, err := Unstructured(want)
+	if err != nil {
+		return false, err
+	}
+	// An object that was read into its Go type has lost its kind.
+	delete(w.Object, "kind")
+	delete(w.Object, "apiVersion")
+	return contains(l.Object, w.Object), nil
+}
+
+func contains(live, want any) bool {
+	switch w := want.(type) {
+	case map[string]any:
+		l, ok := live.(map[string]any)
+		if !ok {
+			return false
+		}
+		for k, v := range w {
+			if !contains(l[k], v) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		l, ok := live.([]any)
+		if !ok || len(l) != len(w) {
+			return false
+		}
+		for i := range w {
+			if !contains(l[i], w[i]) {
+				return false
+			}
+		}
+		return true
+	default:
+		return equality.Semantic.DeepEqual(live, want)
+	}
+}
+
+// prune drops nulls and the empty maps that Go's zero values leave behind, except
+// where an empty map says "everything": in selectors.
+func prune(m map[string]any) {
+	for k, v := range m {
+		switch v := v.(type) {
+		case nil:
+			delete(m, k)
+		case map[string]any:
+			prune(v)
+			if len(v) == 0 && k != "namespaceSelector" && k != "podSelector" && k != "emptyDir" {
+				delete(m, k)
+			}
+		case []any:
+			for _, e := range v {
+				if em, ok := e.(map[string]any); ok {
+					prune(em)
+					delete(em, "status") // of a claim template
+				}
+			}
+		}
+	}
+}
+
+// stamp writes the hash of what is wanted onto it.
+func stamp(obj client.Object) {
+	obj.GetAnnotations()[v1alpha1.AnnotationSpecHash] = hashOf(obj)
+}
+
+// hashOf is short, because it is read by people; it guards against change, not malice.
+func hashOf(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("objects: a wanted %T has no JSON form: %v", v, err))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:6])
+}

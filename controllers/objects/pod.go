@@ -1,0 +1,128 @@
+package objects
+
+import (
+	"maps"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/node/nodeapi"
+)
+
+const (
+	nodeUser         = int64(65532) // "nonroot" of distroless images
+	graceSeconds     = int64(30)    // to hand leadership over and to close the files
+	dataDir          = "/data"
+	containerName    = "node"
+	maxSkewOfMembers = 1
+)
+
+// podTemplate gives the pod of one member. The user's labels and annotations come
+// first, so that they never hide the operator's.
+func podTemplate(c *v1alpha1.RaftCluster, o Options, id int64) corev1.PodTemplateSpec {
+	p := c.Spec.Pod
+	l, a := map[string]string{}, map[string]string{}
+	maps.Copy(l, p.Labels)
+	maps.Copy(l, labels(c))
+	maps.Copy(l, memberSelector(c, id))
+	maps.Copy(a, p.Annotations)
+	automount, links, grace := false, false, graceSeconds
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: l, Annotations: a},
+		Spec: corev1.PodSpec{
+			ServiceAccountName:            c.Name,
+			AutomountServiceAccountToken:  &automount,
+			EnableServiceLinks:            &links,
+			TerminationGracePeriodSeconds: &grace,
+			SecurityContext:               podSecurity(),
+			NodeSelector:                  p.NodeSelector,
+			Affinity:                      p.Affinity,
+			Tolerations:                   p.Tolerations,
+			TopologySpreadConstraints:     spread(c),
+			PriorityClassName:             p.PriorityClassName,
+			ImagePullSecrets:              p.ImagePullSecrets,
+			Containers:                    []corev1.Container{container(c, o, id)},
+		},
+	}
+}
+
+func container(c *v1alpha1.RaftCluster, o Options, id int64) corev1.Container {
+	image := c.Spec.Image
+	if image == "" {
+		image = o.DefaultImage
+	}
+	return corev1.Container{
+		Name:            containerName,
+		Image:           image,
+		ImagePullPolicy: c.Spec.ImagePullPolicy,
+		Args:            serveArgs(c, id),
+		Ports: []corev1.ContainerPort{
+			{Name: portClient, ContainerPort: nodeapi.ClientPort, Protocol: corev1.ProtocolTCP},
+			{Name: portPeer, ContainerPort: nodeapi.PeerPort, Protocol: corev1.ProtocolTCP},
+			{Name: portAdmin, ContainerPort: nodeapi.AdminPort, Protocol: corev1.ProtocolTCP},
+		},
+		Resources:    c.Spec.Pod.Resources,
+		VolumeMounts: []corev1.VolumeMount{{Name: v1alpha1.VolumeName, MountPath: dataDir}},
+		// A large log may take minutes to be read; until then only the start is watched.
+		StartupProbe:             probe(nodeapi.PathLivez, 1, 300),
+		LivenessProbe:            probe(nodeapi.PathLivez, 10, 6),
+		ReadinessProbe:           probe(nodeapi.PathReadyz, 1, 2),
+		TerminationMessagePath:   nodeapi.TerminationMessagePath,
+		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+		SecurityContext:          containerSecurity(),
+	}
+}
+
+func probe(path string, periodSeconds, failures int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{
+			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(portAdmin), Scheme: corev1.URISchemeHTTP},
+		},
+		PeriodSeconds:    periodSeconds,
+		TimeoutSeconds:   2,
+		SuccessThreshold: 1,
+		FailureThreshold: failures,
+	}
+}
+
+// podSecurity and containerSecurity meet Pod Security "restricted".
+func podSecurity() *corev1.PodSecurityContext {
+	nonRoot, user := true, nodeUser
+	// A volume of a million files is not walked again at each start.
+	onMismatch := corev1.FSGroupChangeOnRootMismatch
+	return &corev1.PodSecurityContext{
+		RunAsNonRoot:        &nonRoot,
+		RunAsUser:           &user,
+		RunAsGroup:          &user,
+		FSGroup:             &user,
+		FSGroupChangePolicy: &onMismatch,
+		SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+func containerSecurity() *corev1.SecurityContext {
+	escalate, readOnly := false, true
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: &escalate,
+		ReadOnlyRootFilesystem:   &readOnly,
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+}
+
+// spread is the user's, or else: no two members on one host or in one zone where possible.
+func spread(c *v1alpha1.RaftCluster) []corev1.TopologySpreadConstraint {
+	if len(c.Spec.Pod.TopologySpreadConstraints) > 0 {
+		return c.Spec.Pod.TopologySpreadConstraints
+	}
+	over := func(key string) corev1.TopologySpreadConstraint {
+		return corev1.TopologySpreadConstraint{
+			MaxSkew:           maxSkewOfMembers,
+			TopologyKey:       key,
+			WhenUnsatisfiable: corev1.ScheduleAnyway,
+			LabelSelector:     &metav1.LabelSelector{MatchLabels: Selector(c)},
+		}
+	}
+	return []corev1.TopologySpreadConstraint{over(corev1.LabelHostname), over(corev1.LabelTopologyZone)}
+}

@@ -1,0 +1,115 @@
+package observe
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/quorate/quorate/controllers/nodeclient"
+	"github.com/quorate/quorate/node/nodeapi"
+)
+
+// Kinds of faults that the operator finds, beside those that a node reports.
+const (
+	// FaultVolumeLost: a volume is empty, or another than the one that was founded as this
+	// member. What the member had acknowledged is gone from it.
+	FaultVolumeLost = "VolumeLost"
+	// FaultCrashLoop: the container exits again and again without saying why.
+	FaultCrashLoop = "CrashLoop"
+)
+
+// Remedies, in the words that nodes use.
+const (
+	RemedyRestart       = "Restart"
+	RemedyReplaceMember = "ReplaceMember"
+	RemedyFreeSpace     = "FreeSpace"
+	RemedyOperator      = "Operator"
+)
+
+// Fault is what a member suffers from.
+type Fault struct {
+	Kind    string
+	Remedy  string
+	Message string
+	At      time.Time // when it was noticed; zero: unknown
+	Fenced  bool      // the member takes no part in Raft
+}
+
+// Unrecoverable tells whether the member does not come back by itself.
+func (f *Fault) Unrecoverable() bool { return f.Fenced }
+
+// RestartMayHelp tells whether a new pod may be well again. It cannot where space is
+// missing, where a person must act, or where the volume is gone.
+func (f *Fault) RestartMayHelp() bool {
+	return f.Fenced && f.Kind != FaultVolumeLost && f.Remedy != RemedyFreeSpace && f.Remedy != RemedyOperator
+}
+
+// Fault gives what a member suffers from, nil for nothing that is known. The word of
+// this very pod counts only: its answer, or else what its container left behind.
+func (o *Observed) Fault(m *Member) *Fault {
+	if m.Pod == nil || m.Pod.DeletionTimestamp != nil {
+		return nil
+	}
+	if m.Status != nil {
+		return o.told(m)
+	}
+	return crashed(m.Pod)
+}
+
+func (o *Observed) told(m *Member) *Fault {
+	s := m.Status
+	if s.Health != nil {
+		return fromHealth(s.Health, s.Role == nodeapi.RoleFenced)
+	}
+	latched := m.Latched.Incarnation
+	switch {
+	case s.AwaitsFounding && o.Cluster.Status.Bootstrapped, latched != "" && s.Incarnation != latched:
+		return &Fault{
+			Kind: FaultVolumeLost, Remedy: RemedyReplaceMember, Fenced: s.AwaitsFounding,
+			Message: fmt.Sprintf("the volume %s is not the one that was founded as this member (incarnation %q, founded %q, awaits founding: %t)",
+				o.Cluster.ClaimName(m.ID), s.Incarnation, latched, s.AwaitsFounding),
+		}
+	case s.Role == nodeapi.RoleFenced:
+		return &Fault{Kind: "Unknown", Remedy: RemedyRestart, Fenced: true, Message: "the member is fenced and does not say why"}
+	}
+	return nil
+}
+
+func fromHealth(h *nodeapi.Health, fenced bool) *Fault {
+	return &Fault{Kind: h.Fault, Remedy: h.Remedy, Message: h.Message, At: h.At, Fenced: fenced}
+}
+
+// crashed reads the container's last words. A container that exited once is restarted
+// by the kubelet; it is a fault when it left a reason, or when that happens again and
+// again.
+func crashed(pod *corev1.Pod) *Fault {
+	for _, c := range pod.Status.ContainerStatuses {
+		last := c.LastTerminationState.Terminated
+		if c.State.Terminated != nil {
+			last = c.State.Terminated
+		}
+		if last == nil || c.State.Running != nil && c.Ready {
+			continue
+		}
+		if s := nodeclient.ParseTermination(last.Message); s != nil && s.Health != nil {
+			return fromHealth(s.Health, true)
+		}
+		if w := c.State.Waiting; w != nil && w.Reason == "CrashLoopBackOff" {
+			return &Fault{
+				Kind: FaultCrashLoop, Remedy: RemedyRestart, Fenced: true, At: last.FinishedAt.Time,
+				Message: fmt.Sprintf("the container exited with code %d (%s), %d times: %s", last.ExitCode, last.Reason, c.RestartCount, tail(last.Message)),
+			}
+		}
+	}
+	return nil
+}
+
+// tail keeps the end of a message, where the reason of a crash stands.
+func tail(s string) string {
+	const most = 400
+	if len(s) > most {
+		return "…" + s[len(s)-most:]
+	}
+	return s
+}

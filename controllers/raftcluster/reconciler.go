@@ -1,0 +1,40 @@
+package raftcluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quorate/quorate/controllers/nodeclient"
+	"github.com/quorate/quorate/controllers/objects"
+)
+
+// Reconciler brings RaftClusters to what is wanted of them. All fields must be set.
+type Reconciler struct {
+	Client    client.Client     // reads from the cache
+	APIReader client.Reader     // reads from the API server itself
+	Nodes     nodeclient.Client // talks to members
+	Events    events.EventRecorder
+	Clock     func() time.Time
+	Options   objects.Options
+}
+
+// Reconcile does one pass over one cluster: it looks, decides on one act, does it, and
+// tells. It is called again when something changes, and after the time in the result.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	o, err := r.observe(ctx, req.NamespacedName)
+	if o == nil || err != nil {
+		return ctrl.Result{}, err
+	}
+	d := r.decide(o)
+	actErr := r.act(ctx, o, &d)
+	requeue, reportErr := r.report(ctx, o, d)
+	if err := errors.Join(actErr, reportErr); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: requeue}, nil
+}

@@ -1,0 +1,116 @@
+package raftcluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/controllers/health"
+	"github.com/quorate/quorate/controllers/objects"
+	"github.com/quorate/quorate/controllers/observe"
+	"github.com/quorate/quorate/controllers/plan"
+)
+
+// afterConflict is when to look again after somebody else wrote the RaftCluster.
+const afterConflict = 100 * time.Millisecond
+
+// report writes status when it changed, and with it what the action latches, and tells
+// in Events what is new. It gives the time until the next pass.
+func (r *Reconciler) report(ctx context.Context, o *observe.Observed, d plan.Decision) (time.Duration, error) {
+	cluster := o.Cluster.DeepCopy()
+	cluster.Status = statusOf(o, d)
+	if equality.Semantic.DeepEqual(cluster.Status, o.Cluster.Status) {
+		return d.Requeue, nil
+	}
+	err := r.Client.Status().Update(ctx, cluster)
+	switch {
+	case apierrors.IsNotFound(err):
+		return 0, nil
+	case apierrors.IsConflict(err):
+		logf.FromContext(ctx).V(1).Info("the picture was old, looking again")
+		return afterConflict, nil
+	case err != nil:
+		return 0, fmt.Errorf("write status of RaftCluster %s/%s: %w", cluster.Namespace, cluster.Name, err)
+	}
+	r.tell(o, &cluster.Status, d)
+	return d.Requeue, nil
+}
+
+// statusOf is the status that the picture and the decision give.
+func statusOf(o *observe.Observed, d plan.Decision) v1alpha1.RaftClusterStatus {
+	s := *o.Cluster.Status.DeepCopy()
+	s.ObservedGeneration = o.Cluster.Generation
+	s.Selector = labels.SelectorFromSet(objects.Selector(o.Cluster)).String()
+	s.Term = o.Term()
+	s.Leader = ""
+	if leader := o.Leader(); leader != nil {
+		s.Leader = leader.Name
+	}
+	s.ReadyReplicas = 0
+	for i := range o.Members {
+		reportMember(o, &o.Members[i], &s)
+	}
+	if v := versions(o); v != "" {
+		s.Version = v
+	}
+	d.Action.Latch(o.Cluster, &s)
+	s.Ready = fmt.Sprintf("%d/%d", s.ReadyReplicas, s.Replicas)
+	for _, c := range append(health.Conditions(o), progressing(o, d.Progress)) {
+		meta.SetStatusCondition(&s.Conditions, c)
+	}
+	return s
+}
+
+func reportMember(o *observe.Observed, m *observe.Member, s *v1alpha1.RaftClusterStatus) {
+	out := s.Member(m.ID)
+	if out == nil {
+		s.Members = append(s.Members, v1alpha1.MemberStatus{ID: m.ID, Name: m.Name})
+		out = s.Member(m.ID)
+	}
+	out.Ready = o.Well(m)
+	if out.Ready {
+		s.ReadyReplicas++
+	}
+	out.Role = ""
+	if m.Status != nil {
+		out.Role = string(m.Status.Role)
+	}
+	out.Fault = o.Suffers(m)
+	if since, well := o.WellSince(m); well && out.Restarts != nil && since.After(out.Restarts.LastAt.Time) &&
+		o.Now.Sub(since) >= o.Cluster.Spec.Recovery.ResetAfter.Duration {
+		out.Restarts = nil
+	}
+}
+
+// versions are the nodes' versions, each once, joined by commas.
+func versions(o *observe.Observed) string {
+	var all []string
+	for i := range o.Members {
+		if s := o.Members[i].Status; s != nil && s.Version != "" {
+			all = append(all, s.Version)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), ",")
+}
+
+func progressing(o *observe.Observed, p plan.Progress) metav1.Condition {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionProgressing, Status: metav1.ConditionFalse, Reason: p.Reason, Message: p.Message,
+		ObservedGeneration: o.Cluster.Generation, LastTransitionTime: metav1.NewTime(o.Now),
+	}
+	if p.Active {
+		c.Status = metav1.ConditionTrue
+	}
+	return c
+}
