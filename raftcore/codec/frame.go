@@ -29,7 +29,9 @@ import (
 const (
 	FrameHeader   = 28
 	FrameOverhead = FrameHeader + 4 // bytes that a frame has beside its payload
-	frameMark     = 0xF5
+
+	FrameMark       = 0xF5
+	FrameMarkOffset = 4
 )
 
 // MaxPayload is the length that a payload may have, in bytes.
@@ -85,7 +87,7 @@ func (p Place) AppendFrame(dst []byte, flags uint8, e protocol.Entry) []byte {
 	dst = append(dst, emptyHeader[:]...)
 	h := dst[at:] // in place: an array of its own would escape to the heap
 	binary.LittleEndian.PutUint32(h[0:], uint32(len(e.Payload)))
-	h[4], h[5], h[6] = frameMark, byte(e.Kind), flags
+	h[FrameMarkOffset], h[5], h[6] = FrameMark, byte(e.Kind), flags
 	binary.LittleEndian.PutUint64(h[8:], uint64(e.Term))
 	binary.LittleEndian.PutUint64(h[16:], uint64(e.Index))
 	crc := p.headerCRC(h[:24])
@@ -124,7 +126,7 @@ func (p Place) ParseHeader(src []byte) (e protocol.Entry, flags uint8, n int, er
 	}
 	h := src[:FrameHeader]
 	size := binary.LittleEndian.Uint32(h)
-	if h[4] != frameMark || size > MaxPayload || h[7] != 0 || p.headerCRC(h[:24]) != binary.LittleEndian.Uint32(h[24:]) {
+	if h[FrameMarkOffset] != FrameMark || size > MaxPayload || h[7] != 0 || p.headerCRC(h[:24]) != binary.LittleEndian.Uint32(h[24:]) {
 		if isZero(h) {
 			return e, 0, 0, ErrFrameTorn
 		}

@@ -1,0 +1,2 @@
+// Package filelog keeps a member's log, vote, identity and snapshots in files.
+package filelog

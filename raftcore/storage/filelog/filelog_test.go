@@ -1,0 +1,120 @@
+package filelog_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage"
+	"github.com/quorate/quorate/raftcore/storage/filelog"
+	"github.com/quorate/quorate/raftcore/storage/storagetest"
+	"github.com/quorate/quorate/raftcore/vfs"
+)
+
+var identity = filelog.Identity{
+	ClusterID: "c0ffee", Name: "demo-2", MemberID: 2, Incarnation: 77,
+	Membership: protocol.Membership{Members: []protocol.Member{
+		{ID: 1, Address: "demo-1:2380", Suffrage: protocol.Voter},
+		{ID: 2, Address: "demo-2:2380", Suffrage: protocol.Voter},
+	}},
+}
+
+// disk is a data directory on some file system, which can be made to fail.
+type disk struct {
+	fs   *vfs.Faulty
+	dir  string
+	opts filelog.Options
+}
+
+func (d disk) fail() {
+	d.fs.Set(vfs.Rule{Op: vfs.OpWrite, Pattern: "*", Err: syscall.EIO}, vfs.Rule{Op: vfs.OpSync, Pattern: "*", Err: syscall.EIO})
+}
+
+func (d disk) format(t *testing.T) {
+	t.Helper()
+	if err := filelog.Format(d.fs, d.dir, identity, d.opts); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (d disk) open(t *testing.T) *filelog.Store {
+	t.Helper()
+	s, err := filelog.Open(d.fs, d.dir, d.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// onDisks runs a test on the real file system and in memory, with segments so small
+// that every test crosses many of them, and with the usual ones.
+func onDisks(t *testing.T, test func(t *testing.T, make func(t *testing.T) disk)) {
+	sizes := map[string]int64{"small segments": 8 << 10, "usual segments": 1 << 20}
+	for name, size := range sizes {
+		opts := filelog.Options{SegmentSize: size}
+		t.Run("OS, "+name, func(t *testing.T) {
+			test(t, func(t *testing.T) disk { return disk{vfs.NewFaulty(vfs.OS{}), t.TempDir() + "/data", opts} })
+		})
+		t.Run("Mem, "+name, func(t *testing.T) {
+			test(t, func(t *testing.T) disk { return disk{vfs.NewFaulty(vfs.NewMem()), "data", opts} })
+		})
+	}
+}
+
+func TestLogConforms(t *testing.T) {
+	onDisks(t, func(t *testing.T, make func(t *testing.T) disk) {
+		storagetest.TestLog(t, func(t *testing.T) storagetest.LogUnderTest {
+			d := make(t)
+			d.format(t)
+			s := d.open(t)
+			return storagetest.LogUnderTest{
+				Log:  s.Log,
+				Fail: d.fail,
+				Reopen: func(t *testing.T) storage.Log {
+					s.Close()
+					d.fs.Set()
+					s = d.open(t)
+					return s.Log
+				},
+			}
+		})
+	})
+}
+
+func TestVotesConform(t *testing.T) {
+	onDisks(t, func(t *testing.T, make func(t *testing.T) disk) {
+		storagetest.TestVotes(t, func(t *testing.T) storagetest.VotesUnderTest {
+			d := make(t)
+			d.format(t)
+			s := d.open(t)
+			return storagetest.VotesUnderTest{
+				Votes: s.Votes,
+				Fail:  d.fail,
+				Reopen: func(t *testing.T) storage.Votes {
+					s.Close()
+					s = d.open(t)
+					return s.Votes
+				},
+			}
+		})
+	})
+}
+
+func TestSnapshotsConform(t *testing.T) {
+	onDisks(t, func(t *testing.T, make func(t *testing.T) disk) {
+		storagetest.TestSnapshots(t, func(t *testing.T) storagetest.SnapshotsUnderTest {
+			d := make(t)
+			d.format(t)
+			s := d.open(t)
+			return storagetest.SnapshotsUnderTest{
+				Snapshots: s.Snapshots,
+				Reopen: func(t *testing.T) storage.Snapshots {
+					s.Close()
+					s = d.open(t)
+					return s.Snapshots
+				},
+			}
+		})
+	})
+}

@@ -1,0 +1,194 @@
+package filelog
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage"
+	"github.com/quorate/quorate/raftcore/vfs"
+)
+
+// Log is a storage.Log on segments. Open gives it.
+type Log struct {
+	fs   vfs.FS
+	dir  string // of the segments
+	opts Options
+
+	mu struct {
+		sync.Mutex
+		history                   // queued operations included
+		queue    batch            // what the writer takes next
+		tail     []protocol.Entry // entries that are not on disk yet, up to the last
+		tailFrom protocol.Index   // of tail[0]; the disk has what is before
+		chain    []*segment       // oldest first; the last one is being written
+		keeper   keeperState
+		stats    Stats
+		err      error // the log has failed with it, for good
+		closing  bool
+	}
+	work    *sync.Cond // the queue has something, or the log closes; on mu
+	kept    *sync.Cond // the keeper has something to do, or has done it; on mu
+	running sync.WaitGroup
+	writer  writer // owned by its goroutine
+}
+
+var _ storage.Log = (*Log)(nil)
+
+// batch is a queue of operations. Its slices are used again.
+type batch struct {
+	ops     []op
+	entries []protocol.Entry // what the ops' entries are slices of
+	from    protocol.Index   // the lowest index that the ops write
+}
+
+// op is one queued operation: entries to insert, or one record of the log's own.
+type op struct {
+	entries []protocol.Entry
+	record  protocol.EntryKind // kindBase, kindReset or kindMark when entries is nil
+	id      protocol.EntryID
+	done    func(error)
+}
+
+const noIndex = ^protocol.Index(0)
+
+func (b *batch) add(o op) { b.ops = append(b.ops, o) }
+
+// keep is the number of operations and entries for which a batch keeps its memory.
+const keep = 4096
+
+func (b *batch) clear() {
+	clear(b.ops)
+	clear(b.entries)
+	if cap(b.ops) > keep || cap(b.entries) > keep {
+		*b = batch{}
+	}
+	b.ops, b.entries, b.from = b.ops[:0], b.entries[:0], noIndex
+}
+
+// State implements storage.Log.
+func (l *Log) State() protocol.LogState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.state()
+}
+
+// Append implements storage.Log. An index outside (Base.Index, Last+1], or entries
+// with gaps, are a fault of the caller and panic.
+func (l *Log) Append(entries []protocol.Entry, done func(error)) {
+	l.mu.Lock()
+	if l.mu.closing {
+		l.mu.Unlock()
+		go done(storage.ErrClosed)
+		return
+	}
+	l.check(entries)
+	first := entries[0].Index
+	if first < l.mu.tailFrom {
+		l.mu.tail, l.mu.tailFrom = l.mu.tail[:0], first
+	}
+	l.mu.tail = append(l.mu.tail[:first-l.mu.tailFrom], entries...)
+	for i := range entries {
+		l.mu.append(entries[i].ID())
+	}
+	q := &l.mu.queue
+	q.from = min(q.from, first)
+	at := len(q.entries)
+	q.entries = append(q.entries, entries...)
+	q.add(op{entries: q.entries[at:], done: done})
+	l.mu.Unlock()
+	l.work.Signal()
+}
+
+// check panics when the entries cannot be appended: the bug is not in this room, and
+// to go on would lose data.
+func (l *Log) check(entries []protocol.Entry) {
+	if len(entries) == 0 {
+		panic("append of no entries")
+	}
+	if first := entries[0].Index; first <= l.mu.base.Index || first > l.mu.last.Index+1 {
+		panic(fmt.Sprintf("append at %d to a log that holds (%d, %d]", first, l.mu.base.Index, l.mu.last.Index))
+	}
+	for i, e := range entries {
+		if e.Index != entries[0].Index+protocol.Index(i) {
+			panic(fmt.Sprintf("append with a gap: entry %d is at place %d of entries from %d on", e.Index, i, entries[0].Index))
+		}
+		if e.Kind >= codec.FrameOwnKinds {
+			panic(fmt.Sprintf("entry %d has kind %d, which is the log's own", e.Index, e.Kind))
+		}
+	}
+}
+
+// Compact implements storage.Log. The base is durable with the next write; files that
+// hold nothing above it get another life then.
+func (l *Log) Compact(upTo protocol.Index) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.closing {
+		return storage.ErrClosed
+	}
+	if upTo <= l.mu.base.Index {
+		return nil
+	}
+	if upTo > l.mu.last.Index {
+		return fmt.Errorf("compact up to %d: the log ends at %d: %w", upTo, l.mu.last.Index, storage.ErrUnavailable)
+	}
+	id := protocol.EntryID{Term: l.mu.term(upTo), Index: upTo}
+	l.mu.compact(id)
+	l.mu.queue.add(op{record: kindBase, id: id})
+	l.work.Signal()
+	return nil
+}
+
+// Reset implements storage.Log.
+func (l *Log) Reset(base protocol.EntryID, done func(error)) {
+	l.mu.Lock()
+	if l.mu.closing {
+		l.mu.Unlock()
+		go done(storage.ErrClosed)
+		return
+	}
+	l.mu.reset(base)
+	l.mu.tail, l.mu.tailFrom = l.mu.tail[:0], base.Index+1
+	l.mu.queue.from = base.Index + 1
+	l.mu.queue.add(op{record: kindReset, id: base, done: done})
+	l.mu.Unlock()
+	l.work.Signal()
+}
+
+// Close implements storage.Log. It gives the error that the log has failed with.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.mu.closing {
+		l.mu.Unlock()
+		l.running.Wait()
+		return nil
+	}
+	l.mu.queue.add(op{record: kindMark, id: l.mu.last})
+	l.mu.closing = true
+	l.mu.Unlock()
+	l.work.Broadcast()
+	l.running.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.mu.chain {
+		s.use.Lock() // wait for its readers
+		s.file.Close()
+		s.use.Unlock()
+	}
+	return l.mu.err
+}
+
+// Stats gives counters and the present state.
+func (l *Log) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.mu.stats
+	s.Segments = len(l.mu.chain)
+	s.Free = len(l.mu.keeper.free)
+	s.Ready = l.mu.keeper.next != nil
+	s.PrepareErr = l.mu.keeper.err
+	s.Err = l.mu.err
+	return s
+}
