@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/quorate/quorate/node/nodeapi"
+	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// Node is a running member as a client API sees it. Its methods may be called from
+// any goroutine.
+type Node struct {
+	cfg    *Config
+	host   *host.Host
+	status func() nodeapi.Status
+}
+
+// MemberInfo tells about one member of the cluster.
+type MemberInfo struct {
+	ID            uint64
+	Name          string
+	PeerAddress   string // host:port
+	ClientAddress string // host:port
+	Learner       bool
+}
+
+// Propose replicates a command and gives the state machine's result; see
+// host.Host.Propose for the errors.
+func (n *Node) Propose(ctx context.Context, payload []byte) (machine.Result, error) {
+	return n.host.Propose(ctx, payload)
+}
+
+// ReadBarrier returns when a read of the local state machine is linearizable.
+func (n *Node) ReadBarrier(ctx context.Context) error { return n.host.ReadBarrier(ctx) }
+
+// Status gives what /statusz gives.
+func (n *Node) Status() nodeapi.Status { return n.status() }
+
+// State gives the present role, term and leader; it is cheap.
+func (n *Node) State() host.State { return n.host.State() }
+
+// Applied gives the index up to which the state machine has applied.
+func (n *Node) Applied() uint64 { return uint64(n.host.Applied()) }
+
+// MemberID gives this member's own number.
+func (n *Node) MemberID() uint64 { return n.cfg.MemberID }
+
+// ClusterID gives the identity of the cluster.
+func (n *Node) ClusterID() string { return n.cfg.ClusterID }
+
+// ClientTLS reports whether clients speak TLS with this cluster.
+func (n *Node) ClientTLS() bool { return n.cfg.ClientTLS.enabled() }
+
+// Transfer hands leadership to a member and returns when this one does not lead.
+func (n *Node) Transfer(ctx context.Context, to uint64) error {
+	return n.host.Transfer(ctx, protocol.MemberID(to))
+}
+
+// Members gives the members of the cluster, ascending by ID.
+func (n *Node) Members() []MemberInfo {
+	var out []MemberInfo
+	for _, m := range n.host.Status().Membership.Members {
+		info := MemberInfo{
+			ID: uint64(m.ID), Name: n.cfg.nameOf(m.ID), PeerAddress: m.Address,
+			ClientAddress: n.cfg.clientAddressOf(m.Address), Learner: m.Suffrage == protocol.Learner,
+		}
+		if m.ID == protocol.MemberID(n.cfg.MemberID) && n.cfg.AdvertiseClient != "" {
+			info.ClientAddress = n.cfg.AdvertiseClient
+		}
+		out = append(out, info)
+	}
+	return out
+}
+
+// nameOf gives a member's name. Members are named alike: where this one's name ends
+// in its number, another's ends in its own.
+func (c *Config) nameOf(id protocol.MemberID) string {
+	if id == protocol.MemberID(c.MemberID) {
+		return c.Name
+	}
+	if stem, ok := strings.CutSuffix(c.Name, "-"+strconv.FormatUint(c.MemberID, 10)); ok {
+		return stem + "-" + strconv.FormatUint(uint64(id), 10)
+	}
+	return strconv.FormatUint(uint64(id), 10)
+}
+
+// clientAddressOf gives the client address of the member with the peer address. In
+// every member the two ports are equally far apart, as they are here.
+func (c *Config) clientAddressOf(peer string) string {
+	host, port, err := net.SplitHostPort(peer)
+	theirs, err1 := strconv.Atoi(port)
+	_, ownPeer, err2 := net.SplitHostPort(c.AdvertisePeer)
+	_, ownClient, err3 := net.SplitHostPort(c.ListenClient)
+	p, err4 := strconv.Atoi(ownPeer)
+	q, err5 := strconv.Atoi(ownClient)
+	for _, e := range []error{err, err1, err2, err3, err4, err5} {
+		if e != nil {
+			return ""
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(theirs+q-p))
+}

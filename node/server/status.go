@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/node/admin"
+	"github.com/quorate/quorate/node/nodeapi"
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+var _ admin.Backend = (*Member)(nil)
+
+// parts gives what is there at the moment.
+func (m *Member) parts() (*volume, *serving, *fault.Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.volume, m.serving, m.fault
+}
+
+// Status implements admin.Backend.
+func (m *Member) Status() nodeapi.Status {
+	v, serving, f := m.parts()
+	s := nodeapi.Status{
+		ClusterID: m.cfg.ClusterID, MemberID: m.cfg.MemberID, Name: m.cfg.Name,
+		Role: nodeapi.RoleFollower, Voters: []uint64{}, Learners: []uint64{},
+		Version: Version, Disk: diskOf(m.cfg.DataDir),
+	}
+	if v != nil {
+		s.Incarnation = v.incarnation()
+		s.Disk.LastFsyncSeconds = v.lastFsync().Seconds()
+		s.AwaitsFounding = serving == nil && f == nil && !v.mayTakePart()
+	}
+	if serving != nil {
+		fillRaft(&s, serving.host.Status())
+		if f == nil {
+			f = serving.host.Fault()
+		}
+	}
+	if f != nil {
+		s.Role, s.Health = nodeapi.RoleFenced, health(f)
+	}
+	return s
+}
+
+func fillRaft(s *nodeapi.Status, h host.Status) {
+	s.Role = roleNames[h.Role]
+	s.Term, s.LeaderID = uint64(h.Term), uint64(h.Leader)
+	s.LastIndex, s.CommitIndex, s.AppliedIndex = uint64(h.Last.Index), uint64(h.Commit), uint64(h.Applied)
+	for _, x := range h.Membership.Members {
+		if x.Suffrage == protocol.Learner {
+			s.Learners = append(s.Learners, uint64(x.ID))
+		} else {
+			s.Voters = append(s.Voters, uint64(x.ID))
+		}
+	}
+}
+
+var roleNames = map[replica.Role]nodeapi.Role{
+	replica.Follower:     nodeapi.RoleFollower,
+	replica.PreCandidate: nodeapi.RoleCandidate,
+	replica.Candidate:    nodeapi.RoleCandidate,
+	replica.Leader:       nodeapi.RoleLeader,
+	replica.Learner:      nodeapi.RoleLearner,
+}
+
+func health(f *fault.Fault) *nodeapi.Health {
+	return &nodeapi.Health{Fault: string(f.Kind), Remedy: string(f.Kind.Remedy()), Message: f.Message, At: f.At}
+}
+
+// diskOf gives the sizes of the file system that holds dir; zero when it cannot be
+// asked.
+func diskOf(dir string) nodeapi.Disk {
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil {
+		return nodeapi.Disk{}
+	}
+	block := uint64(s.Bsize)
+	return nodeapi.Disk{Used: (s.Blocks - s.Bfree) * block, Free: s.Bavail * block}
+}
+
+// Ready implements admin.Backend: a member is ready when it can serve a linearizable
+// read, because then it can do everything.
+func (m *Member) Ready(ctx context.Context) error {
+	v, serving, f := m.parts()
+	switch {
+	case f != nil:
+		return f
+	case v == nil:
+		return errors.New("the data directory is being opened")
+	case serving == nil && !v.mayTakePart():
+		return errors.New("waiting for the grant to found the cluster")
+	case serving == nil:
+		return errors.New("starting")
+	}
+	if err := serving.host.ReadBarrier(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return errors.New("no leader with a quorum answers")
+		}
+		return err
+	}
+	return nil
+}
+
+// Faults implements admin.Backend.
+func (m *Member) Faults() []nodeapi.Health {
+	v, _, f := m.parts()
+	if v == nil {
+		if f == nil {
+			return nil
+		}
+		return []nodeapi.Health{*health(f)}
+	}
+	var out []nodeapi.Health
+	for _, x := range v.sink.List() {
+		out = append(out, *health(x.Fault()))
+	}
+	return out
+}
+
+// ClearFaults implements admin.Backend.
+func (m *Member) ClearFaults() error {
+	v, _, _ := m.parts()
+	if v == nil {
+		return nil
+	}
+	return v.sink.Clear()
+}
+
+// Transfer implements admin.Backend.
+func (m *Member) Transfer(ctx context.Context, to uint64) error {
+	_, serving, f := m.parts()
+	switch {
+	case f != nil:
+		return f
+	case serving == nil:
+		return errors.New("this member takes no part yet")
+	case to == m.cfg.MemberID:
+		return fmt.Errorf("member %d cannot hand leadership to itself", to)
+	}
+	if to != 0 {
+		if x, ok := serving.host.Status().Membership.Find(protocol.MemberID(to)); !ok || x.Suffrage != protocol.Voter {
+			return fmt.Errorf("member %d is not a voter of this cluster", to)
+		}
+	}
+	return serving.host.Transfer(ctx, protocol.MemberID(to))
+}
+
+// Found implements admin.Backend.
+func (m *Member) Found(_ context.Context, r nodeapi.FoundRequest) error {
+	v, _, f := m.parts()
+	switch {
+	case f != nil:
+		return f
+	case v == nil:
+		return errors.New("the data directory is being opened")
+	case r.ClusterID != m.cfg.ClusterID:
+		return fmt.Errorf("clusterID is %q here, not %q", m.cfg.ClusterID, r.ClusterID)
+	case r.MemberID != m.cfg.MemberID:
+		return fmt.Errorf("memberID is %d here, not %d", m.cfg.MemberID, r.MemberID)
+	case r.Incarnation != v.incarnation():
+		return fmt.Errorf("incarnation is %q here, not %q", v.incarnation(), r.Incarnation)
+	case len(m.cfg.members.Members) == 0:
+		return errors.New("this member has no --initial-members, so it cannot found")
+	}
+	changed, err := v.found(m.cfg.members)
+	if changed && err == nil {
+		m.founded <- struct{}{}
+	}
+	return err
+}

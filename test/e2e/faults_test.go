@@ -1,0 +1,234 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quorate/quorate/api/v1alpha1"
+)
+
+// The leader's pod is killed while clients write: writes go on after an election, and
+// nothing that was acknowledged is lost.
+func TestLeaderKilledUnderLoad(t *testing.T) {
+	c := newCluster(namespace(t), "kill")
+	apply(t, c)
+	l := startLoad(t, forwardAll(t, c), 6)
+	l.awaitWrites(t, 200, 30*time.Second)
+	for range 2 {
+		leader := awaitLeader(t, c)
+		start := time.Now()
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: leader + "-0"}}
+		must(t, kube.Delete(t.Context(), &pod, client.GracePeriodSeconds(0)))
+		l.awaitWrites(t, 100, 30*time.Second)
+		t.Logf("leader %s killed; 100 more writes are acknowledged %.1f s later", leader, time.Since(start).Seconds())
+		awaitAllReady(t, c, 60*time.Second)
+	}
+	l.finish(t)
+}
+
+// All pods are deleted at once: everything is back.
+func TestAllPodsDeleted(t *testing.T) {
+	c := newCluster(namespace(t), "all")
+	apply(t, c)
+	l := startLoad(t, forwardAll(t, c), 4)
+	l.awaitWrites(t, 200, 30*time.Second)
+	before := pods(t, c)
+	start := time.Now()
+	for _, p := range before {
+		must(t, kube.Delete(t.Context(), &p, client.GracePeriodSeconds(0)))
+	}
+	awaitNewPods(t, c, before)
+	awaitAllReady(t, c, 60*time.Second)
+	l.awaitWrites(t, 100, 30*time.Second)
+	t.Logf("all pods deleted; writes go on %.1f s later", time.Since(start).Seconds())
+	l.finish(t)
+}
+
+// A member's log cannot be read any more: the condition names the member and the
+// fault, an Event is written, the pod is restarted as often as allowed, the other two
+// go on, and the condition clears when the volume is well again.
+func TestUnreadableLog(t *testing.T) {
+	c := newCluster(namespace(t), "ill")
+	two := int32(2)
+	c.Spec.Recovery.MaxRestarts = &two
+	c.Spec.Recovery.Backoff.Initial = metav1.Duration{Duration: 2 * time.Second}
+	apply(t, c)
+	l := startLoad(t, forwardAll(t, c), 4)
+	l.awaitWrites(t, 200, 30*time.Second)
+
+	victim := follower(t, c)
+	mend := damageLog(t, c, victim)
+	condition := awaitCondition(t, c, v1alpha1.ConditionMembersHealthy, metav1.ConditionFalse, v1alpha1.ReasonUnrecoverableMember, 60*time.Second)
+	for _, w := range []string{c.MemberName(victim), "LogCorrupt"} {
+		if !strings.Contains(condition.Message, w) {
+			t.Errorf("the condition says %q, want %q in it", condition.Message, w)
+		}
+	}
+	t.Logf("MembersHealthy=False: %s", condition.Message)
+	awaitEvent(t, c, v1alpha1.ReasonUnrecoverableMember, c.MemberName(victim))
+	await(t, 90*time.Second, func(ctx context.Context) (string, error) {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return "", err
+		}
+		if m := c.Status.Member(victim); m.Restarts == nil || m.Restarts.Count != two {
+			return fmt.Sprintf("restarts of %s are %+v, want %d", m.Name, m.Restarts, two), nil
+		}
+		return "", nil
+	})
+	awaitCondition(t, c, v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonRestartBudgetExhausted, 60*time.Second)
+	l.awaitWrites(t, 100, 30*time.Second)
+	if a := awaitCondition(t, c, v1alpha1.ConditionAvailable, metav1.ConditionTrue, "", 10*time.Second); a.Status != metav1.ConditionTrue {
+		t.Errorf("Available is %+v", a)
+	}
+
+	mend()
+	p := pods(t, c)[fmt.Sprint(victim)]
+	must(t, kube.Delete(t.Context(), &p))
+	awaitCondition(t, c, v1alpha1.ConditionMembersHealthy, metav1.ConditionTrue, "", 90*time.Second)
+	awaitAllReady(t, c, 60*time.Second)
+	l.finish(t)
+}
+
+// damageLog spoils a byte in the middle of the member's log on its volume, with the
+// pod away, and gives the function that mends it.
+func damageLog(t *testing.T, c *v1alpha1.RaftCluster, id int64) (mend func()) {
+	t.Helper()
+	dir := filepath.Join(volumePath(t, c, id), "log")
+	segments, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	slices.Sort(segments)
+	var file string
+	var good []byte
+	for _, s := range segments {
+		b, err := os.ReadFile(s)
+		must(t, err)
+		if i := bytes.Index(b, []byte("k0")); i > 0 { // a command's key: this segment has entries
+			file, good = s, b
+			break
+		}
+	}
+	if file == "" {
+		t.Fatalf("no segment of %d under %s holds an entry of the load", len(segments), dir)
+	}
+	at := int64(bytes.Index(good, []byte("k0")))
+	flip(t, file, at)
+	p := pods(t, c)[fmt.Sprint(id)]
+	must(t, kube.Delete(t.Context(), &p, client.GracePeriodSeconds(0)))
+	return func() { flip(t, file, at) }
+}
+
+func flip(t *testing.T, file string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	var b [1]byte
+	_, err = f.ReadAt(b[:], at)
+	must(t, err)
+	b[0] ^= 0xff
+	_, err = f.WriteAt(b[:], at)
+	must(t, err)
+	must(t, f.Sync())
+}
+
+// volumePath gives the directory of the member's volume on this machine.
+func volumePath(t *testing.T, c *v1alpha1.RaftCluster, id int64) string {
+	t.Helper()
+	claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.ClaimName(id)}}
+	if !exists(t, &claim) {
+		t.Fatalf("claim %s is not there", claim.Name)
+	}
+	pv := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: claim.Spec.VolumeName}}
+	if !exists(t, &pv) || pv.Spec.Local == nil {
+		t.Skipf("the volume %s is not a directory of this machine: this test needs the cluster of hack/devcluster", pv.Name)
+	}
+	if _, err := os.Stat(pv.Spec.Local.Path); err != nil {
+		t.Skipf("the volume's directory is not on this machine: %v", err)
+	}
+	return pv.Spec.Local.Path
+}
+
+// follower gives the ID of a member that does not lead.
+func follower(t *testing.T, c *v1alpha1.RaftCluster) int64 {
+	t.Helper()
+	leader := awaitLeader(t, c)
+	for _, m := range c.Status.Members {
+		if m.Name != leader {
+			return m.ID
+		}
+	}
+	t.Fatal("there is no follower")
+	return 0
+}
+
+// awaitLeader gives the name of the member that leads according to the status.
+func awaitLeader(t *testing.T, c *v1alpha1.RaftCluster) string {
+	t.Helper()
+	await(t, 30*time.Second, func(ctx context.Context) (string, error) {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return "", err
+		}
+		if c.Status.Leader == "" {
+			return "the status names no leader", nil
+		}
+		return "", nil
+	})
+	return c.Status.Leader
+}
+
+func awaitAllReady(t *testing.T, c *v1alpha1.RaftCluster, bound time.Duration) {
+	t.Helper()
+	await(t, bound, func(ctx context.Context) (string, error) {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return "", err
+		}
+		if want := fmt.Sprintf("%d/%d", c.Spec.Replicas, c.Spec.Replicas); c.Status.Ready != want {
+			return fmt.Sprintf("ready is %s, want %s", c.Status.Ready, want), nil
+		}
+		return "", nil
+	})
+}
+
+func awaitNewPods(t *testing.T, c *v1alpha1.RaftCluster, before map[string]corev1.Pod) {
+	t.Helper()
+	await(t, 60*time.Second, func(context.Context) (string, error) {
+		now := pods(t, c)
+		for id, p := range before {
+			if n, ok := now[id]; !ok || n.UID == p.UID {
+				return "pod " + p.Name + " is not a new one yet", nil
+			}
+		}
+		return "", nil
+	})
+}
+
+// awaitEvent waits for an Event about the cluster with the reason and the word.
+func awaitEvent(t *testing.T, c *v1alpha1.RaftCluster, reason, word string) {
+	t.Helper()
+	await(t, 30*time.Second, func(ctx context.Context) (string, error) {
+		var list eventsv1.EventList
+		if err := kube.List(ctx, &list, client.InNamespace(c.Namespace)); err != nil {
+			return "", err
+		}
+		for _, e := range list.Items {
+			if e.Regarding.Name == c.Name && e.Reason == reason && strings.Contains(e.Note, word) {
+				return "", nil
+			}
+		}
+		return fmt.Sprintf("no Event %s that names %s among %d", reason, word, len(list.Items)), nil
+	})
+}
