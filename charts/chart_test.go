@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in testdata")
@@ -162,7 +163,7 @@ func TestCRDsAreTheGeneratedOnes(t *testing.T) {
 	for _, f := range files {
 		want = append(want, decodeFile(t, f)...)
 	}
-	same(t, want, got)
+	same(t, asYAML(t, want), asYAML(t, got))
 	if n := len(ofKind(render(t, "--set", "crds.enabled=false"), kind)); n != 0 {
 		t.Errorf("there are %d CRDs with crds.enabled=false, want none", n)
 	}
@@ -191,6 +192,16 @@ func TestPodsAreRestricted(t *testing.T) {
 	if pod.HostNetwork || pod.HostPID || pod.HostIPC || len(pod.Volumes) > 0 {
 		t.Error("the pod shares something with its node")
 	}
+}
+
+// asYAML makes a difference readable: cmp compares long strings line by line.
+func asYAML(t *testing.T, objects []*unstructured.Unstructured) string {
+	t.Helper()
+	text, err := yaml.Marshal(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func same[T any](t *testing.T, want, got T) {
