@@ -125,6 +125,8 @@ var faults = []struct {
 
 	{"a target that is gone", "the Makefile has the contract's targets", "Makefile", "check: ## Checks\n", "no target e2e"},
 
+	{"a forgotten module", "the tests of every module are run", "hack/tool/x_test.go", "package main\n", "hack/tool: this module's tests are run by nobody"},
+
 	{"a path of the machine", "no file knows the machine it was written on", "hack/x.sh", "cd /wor" + "k/main\n", "hack/x.sh:1"},
 	{"a registry", "no file knows the machine it was written on", "Makefile", "GOPROXY=https://proxy.golan" + "g.org\n", "the host of a registry"},
 	{"a temporary folder", "no file knows the machine it was written on", "hack/x.sh", "cat /tm" + "p/x\n", "temporary folder"},

@@ -152,7 +152,7 @@ func concurrent(n ast.Node) string {
 func testingInTests(t *Tree) []Problem {
 	var ps []Problem
 	eachImport(t, func(p *Package, f *File, spec *ast.ImportSpec) {
-		if within(importPath(spec), "testing") && !f.Test && !strings.HasSuffix(f.Syntax.Name.Name, "test") {
+		if within(importPath(spec), "testing") && !f.Test && !f.suite() {
 			ps = append(ps, Problem{t.at(spec), "package " + f.Syntax.Name.Name + " imports " + importPath(spec) +
 				": only test files and packages named …test may"})
 		}

@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -129,6 +130,31 @@ func makeTargets(t *Tree) []Problem {
 	for _, target := range contractTargets {
 		if !regexp.MustCompile(`\n` + target + `:[^=]*## `).MatchString(text) {
 			ps = append(ps, Problem{"Makefile", "no target " + target + " with a \"## \" line for make help"})
+		}
+	}
+	return ps
+}
+
+// testedModules wants every nested module that has tests in the Makefile's list of those
+// that "make test" runs: "go test ./..." passes them by.
+func testedModules(t *Tree) []Problem {
+	line := regexp.MustCompile(`(?m)^TEST_MODULES :=(.*)$`).FindStringSubmatch(t.Text["Makefile"])
+	var listed []string
+	if line != nil {
+		listed = strings.Fields(line[1])
+	}
+	tested := map[string]bool{}
+	for _, f := range t.files() {
+		for _, m := range t.nested {
+			if f.Test && within(path.Dir(f.Path), m) {
+				tested[m] = true
+			}
+		}
+	}
+	var ps []Problem
+	for _, m := range slices.Sorted(maps.Keys(tested)) {
+		if !slices.Contains(listed, m) {
+			ps = append(ps, Problem{m, "this module's tests are run by nobody: add it to TEST_MODULES in the Makefile"})
 		}
 	}
 	return ps

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// The bounds of a screen. Tests, whose tables are long, and generated code are exempt.
+// The bounds of a screen. Tests and suites, whose tables are long, and generated code are
+// exempt.
 const (
 	maxFunctionLines = 70
 	maxFileLines     = 400
@@ -18,7 +19,7 @@ var longFileReasons = map[string]string{}
 func longFunctions(t *Tree) []Problem {
 	var ps []Problem
 	for _, f := range t.files() {
-		if f.Test || f.Generated {
+		if f.Test || f.Generated || f.suite() {
 			continue
 		}
 		for _, d := range f.Syntax.Decls {
@@ -43,7 +44,7 @@ func longFiles(t *Tree) []Problem {
 	var ps []Problem
 	for _, f := range t.files() {
 		n := strings.Count(t.Text[f.Path], "\n")
-		if f.Test || f.Generated || n <= maxFileLines || longFileReasons[f.Path] != "" {
+		if f.Test || f.Generated || f.suite() || n <= maxFileLines || longFileReasons[f.Path] != "" {
 			continue
 		}
 		ps = append(ps, Problem{f.Path, fmt.Sprintf("%d lines, at most %d: split it by what its parts are about", n, maxFileLines)})

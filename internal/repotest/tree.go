@@ -44,6 +44,7 @@ var Checks = []Check{
 	{"every kind of fault, message and condition is explained", explained},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
+	{"the tests of every module are run", testedModules},
 	{"no file knows the machine it was written on", machineWords},
 }
 
@@ -69,6 +70,9 @@ type File struct {
 	Test      bool // *_test.go
 	Generated bool
 }
+
+// suite reports whether the file belongs to a package of tests for others to run.
+func (f *File) suite() bool { return strings.HasSuffix(f.Syntax.Name.Name, "test") }
 
 // skipped are folders that git does not track, or whose files are data.
 var skipped = []string{".git", "bin", "dist", "node_modules"}
