@@ -1,0 +1,40 @@
+// Package sim is a deterministic simulator of whole Raft clusters.
+//
+// # In this room
+//
+// [Run] takes [Options], which begin with a seed, and simulates a cluster whose members
+// drive package replica exactly as its package comment asks of a caller: with disks
+// whose writes become durable late, networks that lose, repeat, delay and part, crashes,
+// power losses, clocks that drift, snapshots and clients. [Cluster] is the same by hand,
+// step by step, for tests that want to arrange a situation.
+//
+// After every step the history of the whole cluster is checked: the five properties of
+// paper figure 3 and what else the [Property] constants name. After the faults, a
+// majority without faults must make progress within a bounded time. [Shrink] finds a
+// simpler run that fails, and a [Failure] prints how to see it again.
+//
+// How it is built, in reading order: clock.go (what happens when), disk.go and
+// network.go (what a member lives on), member.go and effects.go (a member and its
+// duties), snapshot.go, faults.go and clients.go (what happens to it), then tree.go,
+// checker.go and promises.go (what must hold), run.go (a run from begin to end).
+//
+// # Never here
+//
+// Goroutines, clocks of the machine, global randomness, files: a run depends on its
+// options and on nothing else. Rules of Raft: the checks look at what members write,
+// send and apply, and trust nothing that a replica says about itself but its role,
+// term and commit index.
+//
+// # Invariants
+//
+// Equal options give equal runs, to the byte of the trace. A check costs a constant
+// time for each entry written, committed or applied, so that it can be made always.
+// Every fault that is simulated is one that Raft promises to survive.
+//
+// # How to add
+//
+// A fault: a constant in options.go, its name, a row in strikes or a question in
+// network.go; end it in faults.end. A check: a [Property], a call of fail, and a
+// deliberate bug in package mutation that shows that it bites. A caller's duty: in
+// effects.go, as in package host.
+package sim

@@ -1,0 +1,156 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+// fulfil does what a Step asked for. The order is that of the duties in the comment of
+// package replica; no other input is stepped before it is through, for the slices
+// belong to the next Step.
+func (m *member) fulfil(e *replica.Effects) {
+	if e.State != nil {
+		m.changed(*e.State)
+	}
+	m.persist(e)
+	m.c.network.send(m, e.Send)
+	m.afterPersist(e.SendAfterPersist)
+	m.enqueue(e.Apply)
+	for _, f := range e.Fetch {
+		m.fetch(f)
+	}
+	for _, to := range e.SendSnapshot {
+		m.sendSnapshot(m.c.member(to))
+	}
+	for _, r := range e.Reads {
+		m.c.clients.confirmed(m, r)
+	}
+	for _, id := range e.ReadsRefused {
+		m.c.clients.readRefused(id)
+	}
+	for _, r := range e.Refused {
+		m.c.clients.writesRefused(r)
+	}
+}
+
+func (m *member) changed(s replica.StateChange) {
+	elected := s.Role == replica.Leader && (m.role != replica.Leader || m.term != s.Term)
+	m.role, m.term, m.leader = s.Role, s.Term, s.Leader
+	m.c.trace.add(m.c.clock.now, m.id, s)
+	if elected {
+		m.c.check.elected(m)
+		m.c.faults.elected(m)
+	}
+}
+
+// persist queues what is to be made durable.
+func (m *member) persist(e *replica.Effects) {
+	if p := e.Persist; p != nil {
+		w := persist{seq: p.Seq, entries: slices.Clone(p.Entries)}
+		if p.Hard != nil {
+			hard := *p.Hard
+			w.hard = &hard
+		}
+		m.c.trace.add(m.c.clock.now, m.id, w)
+		m.c.check.writing(m, w)
+		if len(w.entries) > 0 {
+			m.c.coverage.cut(m.log.Insert(w.entries))
+		}
+		m.disk.queue = append(m.disk.queue, w)
+	}
+	if in := e.Install; in != nil {
+		m.install(in)
+	}
+	m.sync()
+}
+
+// sync begins to make durable what is queued, unless that is going on already.
+func (m *member) sync() {
+	if m.syncing || len(m.disk.queue) == 0 {
+		return
+	}
+	m.syncing = true
+	n := len(m.disk.queue)
+	m.after(m.c.network.syncTime(), func() { m.synced(n) })
+}
+
+// synced is called when the first n queued writes have become durable.
+func (m *member) synced(n int) {
+	done := m.disk.sync(n)
+	m.syncing = false
+	m.sync()
+	last := done[n-1].seq
+	for _, w := range done {
+		m.c.network.send(m, w.after)
+		if w.install != nil {
+			m.installed(w.install)
+		} else if w.seq != last && m.c.network.disks.percent(50) {
+			continue // the next Persisted tells of this one as well
+		}
+		m.step(replica.Persisted{Seq: w.seq})
+	}
+}
+
+// afterPersist sends messages once all that was queued until now is durable.
+func (m *member) afterPersist(messages []protocol.Message) {
+	if len(messages) == 0 {
+		return
+	}
+	if n := len(m.disk.queue); n > 0 {
+		w := &m.disk.queue[n-1]
+		w.after = append(w.after, messages...)
+		return
+	}
+	m.c.network.send(m, messages)
+}
+
+// enqueue gives entries to the state machine, which applies them a moment later.
+func (m *member) enqueue(entries []protocol.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	idle := len(m.toApply) == 0
+	m.toApply = append(m.toApply, entries...)
+	if idle {
+		m.after(m.c.faults.applyTime(), m.applySome)
+	}
+}
+
+func (m *member) applySome() {
+	if len(m.toApply) == 0 {
+		return
+	}
+	m.apply(1 + m.c.faults.machines.IntN(len(m.toApply)))
+	if len(m.toApply) > 0 {
+		m.after(m.c.faults.applyTime(), m.applySome)
+	}
+	m.step(replica.Applied{Index: m.machine.last.Index})
+}
+
+// apply applies the first n entries that wait.
+func (m *member) apply(n int) {
+	for _, e := range m.toApply[:n] {
+		m.c.check.applying(m, e)
+		m.machine.apply(e)
+		m.c.clients.applied(m, e)
+	}
+	m.toApply = m.toApply[n:]
+	m.c.clients.release(m)
+	if m.c.faults.machines.percent(20) {
+		m.disk.machine = m.machine // a durable state machine flushes when it likes
+	}
+}
+
+// fetch reads entries, after a while, from the log as it is then.
+func (m *member) fetch(f replica.Fetch) {
+	m.after(m.c.network.syncTime()/4, func() {
+		m.c.coverage.Fetches++
+		in := replica.Fetched{Fetch: f, Err: f.From <= m.log.Base().Index || f.To > m.log.Last().Index}
+		if !in.Err {
+			in.Entries = m.log.Read(f.From, f.To, f.MaxBytes)
+		}
+		m.step(in)
+	})
+}

@@ -1,0 +1,144 @@
+package sim
+
+import (
+	"github.com/quorate/quorate/raftcore/devtools/memlog"
+	"github.com/quorate/quorate/raftcore/devtools/pauser"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+// member is one server: its disk, and, while it runs, a replica with the caller's
+// duties around it (see package replica).
+type member struct {
+	c           *Cluster
+	id          protocol.MemberID
+	incarnation protocol.Incarnation
+	interval    Time // between its ticks
+	disk        disk
+	life        int // counts its starts; what was planned in an earlier life does not happen
+
+	// The rest is lost in a crash.
+	raft     *replica.Replica // nil while it is down
+	role     replica.Role
+	term     protocol.Term
+	leader   protocol.MemberID
+	commit   protocol.Index
+	log      memlog.Sequence // all that was given to the disk, durable or not
+	machine  state
+	toApply  []protocol.Entry
+	received snapshot // the last one that has arrived
+	syncing  bool
+	asleep   Time // until when it does nothing at all
+}
+
+func newMember(c *Cluster, id protocol.MemberID, r random) *member {
+	m := &member{c: c, id: id, interval: tickInterval, incarnation: protocol.Incarnation(r.Uint64())}
+	if drift := r.between(-tickInterval/5, tickInterval/5); c.options.Faults&Drift != 0 {
+		m.interval += drift
+	}
+	return m
+}
+
+// start boots the member from what is on its disk.
+func (m *member) start() {
+	c := m.c
+	m.life++
+	restore, machine := m.disk.recover(c.membership(), c.options.DurableMachine)
+	*m = member{c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, disk: m.disk, life: m.life,
+		log: m.disk.log.Clone(), machine: machine}
+	boot := c.boots.Uint64()
+	raft, err := replica.New(m.config(boot), restore)
+	if err != nil {
+		c.fail(Invariants, "member %d does not start: %v", m.id, err)
+		return
+	}
+	m.raft = raft
+	c.note(m, "starts at term %d, vote %d, log (%v, %d], applied %d", restore.Hard.Term, restore.Hard.Vote, restore.Log.Base, restore.Log.Last, restore.Applied.Index)
+	c.check.started(m)
+	first := Time(boot % uint64(m.interval))
+	m.after(first, m.tick)
+}
+
+func (m *member) config(boot uint64) replica.Config {
+	o := m.c.options
+	return replica.Config{
+		ID:                  m.id,
+		Incarnation:         m.incarnation,
+		Boot:                protocol.Boot(boot),
+		Seed:                boot,
+		ElectionTicks:       o.ElectionTicks,
+		HeartbeatTicks:      o.HeartbeatTicks,
+		MaxMessageBytes:     o.MaxMessageBytes,
+		MaxInflight:         o.MaxInflight,
+		MaxUncommittedBytes: o.MaxUncommittedBytes,
+		MaxTailBytes:        o.MaxTailBytes,
+		Mutation:            o.mutation,
+	}
+}
+
+func (m *member) tick() {
+	m.after(m.interval, m.tick)
+	m.step(replica.Tick{})
+}
+
+// crash stops the member. The others may or may not notice at once.
+func (m *member) crash() {
+	if m.raft == nil {
+		return
+	}
+	m.raft = nil
+	m.disk.crash(m.c.network.disks)
+	m.c.note(m, "crashes; on disk are %+v and the log up to %v", m.disk.hard, m.disk.log.Last())
+	m.c.clients.crashed(m)
+	m.c.network.broken(m)
+	m.c.emit(pauser.Event{Kind: pauser.Changed, Member: m.id, Status: m.status()})
+}
+
+// after plans something that happens only if the member does not crash before. While it
+// is asleep nothing happens to it; all that was due comes when it wakes, in order.
+func (m *member) after(d Time, do func()) {
+	life := m.life
+	m.c.clock.after(d, func() { m.resume(life, do) })
+}
+
+func (m *member) resume(life int, do func()) {
+	switch {
+	case m.raft == nil || m.life != life:
+	case m.asleep > m.c.clock.now:
+		m.c.clock.after(m.asleep-m.c.clock.now, func() { m.resume(life, do) })
+	default:
+		do()
+	}
+}
+
+// step gives the replica an input and fulfils its effects, then checks everything.
+func (m *member) step(in replica.Input) {
+	c := m.c
+	if m.raft == nil || c.failure != nil {
+		return
+	}
+	c.steps++
+	c.coverage.input(m, in)
+	c.trace.add(c.clock.now, m.id, in)
+	was := replica.StateChange{Role: m.role, Term: m.term, Leader: m.leader}
+	e := m.raft.Step(in)
+	if e.Violation != nil {
+		c.fail(Invariants, "member %d reports: %v", m.id, e.Violation)
+		return
+	}
+	m.fulfil(&e)
+	c.check.stepped(m, was)
+	if len(c.watchers) > 0 {
+		c.emit(pauser.Event{Kind: pauser.Changed, Member: m.id, Status: m.status()})
+	}
+}
+
+func (m *member) status() pauser.Status {
+	if m.raft == nil {
+		return pauser.Status{Member: m.id}
+	}
+	return pauser.Status{
+		Member: m.id, Up: true, Role: m.role, Term: m.term, Leader: m.leader,
+		Last: m.log.Last().Index, Commit: m.commit, Applied: m.machine.last.Index,
+	}
+}

@@ -1,0 +1,243 @@
+package sim
+
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+	"strings"
+
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+)
+
+// Faults is a set of things that may go wrong, or at least be inconvenient.
+type Faults uint32
+
+// The kinds of faults.
+const (
+	Crash       Faults = 1 << iota // members lose what is not durable, and come back
+	PowerLoss                      // all members crash at once
+	Partition                      // links are cut: in two halves, one member, one link, one direction
+	Loss                           // single messages vanish
+	Duplication                    // messages arrive twice
+	Delay                          // messages overtake each other
+	Break                          // connections break: what is under way is lost, and both ends are told
+	SlowDisk                       // now and then a sync takes very long
+	LostLog                        // a member comes back without the end of its log, as another incarnation
+	Compaction                     // snapshots are taken and logs cut
+	Transfer                       // leaders are asked to hand over
+	Resign                         // members are told to resign
+	Sleep                          // a member does nothing for a while
+	Regicide                       // members crash soon after they were elected
+	Drift                          // the members' clocks run at different speeds
+
+	allFaults = Drift<<1 - 1
+)
+
+var faultNames = [...]string{"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
+	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift"}
+
+// String gives the names, joined by "+", or "none".
+func (f Faults) String() string {
+	var names []string
+	for i, n := range faultNames {
+		if f&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	if names == nil {
+		return "none"
+	}
+	return strings.Join(names, "+")
+}
+
+func parseFaults(s string) (Faults, error) {
+	var f Faults
+	if s == "none" {
+		return 0, nil
+	}
+	for name := range strings.SplitSeq(s, "+") {
+		i := 0
+		for i < len(faultNames) && faultNames[i] != name {
+			i++
+		}
+		if i == len(faultNames) {
+			return 0, fmt.Errorf("there is no fault %q; there are %s", name, allFaults)
+		}
+		f |= 1 << i
+	}
+	return f, nil
+}
+
+// Options say all that a run depends on.
+type Options struct {
+	Seed    uint64
+	Members int    // voters, 1 to 7
+	Steps   int    // inputs stepped while there are faults
+	Faults  Faults // what may happen in these steps
+
+	FaultEvery    Time // mean time between two faults
+	ClientEvery   Time // mean time between two clients' requests
+	AimAtLeader   int  // percent of the faults that strike the leader of the moment
+	LossPercent   int  // of messages, with Loss
+	RepeatPercent int  // of messages, with Duplication
+	ReadPercent   int  // of clients' requests
+
+	ElectionTicks       int
+	HeartbeatTicks      int
+	MaxMessageBytes     int
+	MaxInflight         int
+	MaxUncommittedBytes int
+	MaxTailBytes        int
+
+	DurableMachine bool // state machines keep their state themselves, lagging behind; else they restart from a snapshot
+	HealMajority   bool // after the faults only a majority comes back
+
+	DownFor Time // a member that crashed comes back within this time
+
+	// For tests of this package: deliberate bugs, and whether nothing but the five
+	// properties of paper figure 3 is checked.
+	mutation mutation.Set
+	fiveOnly bool
+}
+
+// OptionsFor draws the options of a seed. Each seed has a subset of the faults only
+// ("swarm testing"): what needs quiet on one side and trouble on the other would
+// otherwise hardly ever be reached.
+func OptionsFor(seed uint64) Options {
+	r := newRandom(seed, streamOptions)
+	o := Options{
+		Seed:                seed,
+		Members:             pick(r, []int{1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 7}),
+		Steps:               600 + r.IntN(600),
+		FaultEvery:          pick(r, []Time{15 * Millisecond, 40 * Millisecond, 80 * Millisecond, 200 * Millisecond}),
+		ClientEvery:         r.between(2*Millisecond, 10*Millisecond),
+		AimAtLeader:         pick(r, []int{0, 30, 60, 90}),
+		LossPercent:         pick(r, []int{1, 5, 15, 30}),
+		RepeatPercent:       pick(r, []int{2, 10, 30}),
+		ReadPercent:         pick(r, []int{10, 40, 70}),
+		ElectionTicks:       4 + r.IntN(5),
+		HeartbeatTicks:      1 + r.IntN(2),
+		MaxMessageBytes:     pick(r, []int{1, 100, 300, 1 << 20}),
+		MaxInflight:         pick(r, []int{1, 2, 4, 64}),
+		MaxUncommittedBytes: pick(r, []int{200, 1 << 20}),
+		MaxTailBytes:        pick(r, []int{0, 100, 500, 1 << 20}),
+		DownFor:             pick(r, []Time{10 * Millisecond, 50 * Millisecond, 150 * Millisecond}),
+		DurableMachine:      r.percent(50),
+		HealMajority:        r.percent(40),
+	}
+	for f := Faults(1); f < allFaults; f <<= 1 {
+		if r.percent(60) {
+			o.Faults |= f
+		}
+	}
+	return o
+}
+
+// Validate tells what is wrong with the options that a person may have written.
+func (o Options) Validate() error {
+	if o.Members < 1 || o.Members > 7 {
+		return fmt.Errorf("members is %d, must be 1 to 7", o.Members)
+	}
+	if o.Steps < 0 || o.FaultEvery < 1 || o.ClientEvery < 1 || o.DownFor < 1 {
+		return fmt.Errorf("steps is %d, faultevery %d, clientevery %d, downfor %d: must not be negative, and at least 1 for the times", o.Steps, o.FaultEvery, o.ClientEvery, o.DownFor)
+	}
+	return nil
+}
+
+// option is how one field of Options is written and read.
+type option struct {
+	name string
+	get  func(*Options) string
+	set  func(*Options, string) error
+}
+
+func number[T ~int | ~int64](name string, at func(*Options) *T) option {
+	return option{name,
+		func(o *Options) string { return strconv.FormatInt(int64(*at(o)), 10) },
+		func(o *Options, s string) error {
+			n, err := strconv.ParseInt(s, 10, 64)
+			*at(o) = T(n)
+			return err
+		}}
+}
+
+func boolean(name string, at func(*Options) *bool) option {
+	return option{name,
+		func(o *Options) string { return strconv.FormatBool(*at(o)) },
+		func(o *Options, s string) (err error) {
+			*at(o), err = strconv.ParseBool(s)
+			return err
+		}}
+}
+
+var options = []option{
+	number("members", func(o *Options) *int { return &o.Members }),
+	number("steps", func(o *Options) *int { return &o.Steps }),
+	{"faults",
+		func(o *Options) string { return o.Faults.String() },
+		func(o *Options, s string) (err error) {
+			o.Faults, err = parseFaults(s)
+			return err
+		}},
+	number("faultevery", func(o *Options) *Time { return &o.FaultEvery }),
+	number("clientevery", func(o *Options) *Time { return &o.ClientEvery }),
+	number("downfor", func(o *Options) *Time { return &o.DownFor }),
+	number("aimatleader", func(o *Options) *int { return &o.AimAtLeader }),
+	number("loss", func(o *Options) *int { return &o.LossPercent }),
+	number("repeat", func(o *Options) *int { return &o.RepeatPercent }),
+	number("reads", func(o *Options) *int { return &o.ReadPercent }),
+	number("election", func(o *Options) *int { return &o.ElectionTicks }),
+	number("heartbeat", func(o *Options) *int { return &o.HeartbeatTicks }),
+	number("maxmessage", func(o *Options) *int { return &o.MaxMessageBytes }),
+	number("maxinflight", func(o *Options) *int { return &o.MaxInflight }),
+	number("maxuncommitted", func(o *Options) *int { return &o.MaxUncommittedBytes }),
+	number("maxtail", func(o *Options) *int { return &o.MaxTailBytes }),
+	boolean("durablemachine", func(o *Options) *bool { return &o.DurableMachine }),
+	boolean("healmajority", func(o *Options) *bool { return &o.HealMajority }),
+}
+
+// String writes the options as ParseOptions reads them: the seed, then what differs
+// from OptionsFor(seed).
+func (o Options) String() string {
+	drawn := OptionsFor(o.Seed)
+	words := []string{strconv.FormatUint(o.Seed, 10)}
+	for _, x := range options {
+		if v := x.get(&o); v != x.get(&drawn) {
+			words = append(words, x.name+"="+v)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// ParseOptions reads a line of testdata/seeds.txt: a seed, then name=value for each
+// option that differs from OptionsFor(seed).
+func ParseOptions(line string) (Options, error) {
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return Options{}, fmt.Errorf("options must begin with a seed, the line is empty")
+	}
+	seed, err := strconv.ParseUint(words[0], 10, 64)
+	if err != nil {
+		return Options{}, fmt.Errorf("options must begin with a seed: %w", err)
+	}
+	o := OptionsFor(seed)
+	for _, w := range words[1:] {
+		if err := o.parse(w); err != nil {
+			return Options{}, fmt.Errorf("option %q: %w", w, err)
+		}
+	}
+	return o, o.Validate()
+}
+
+func (o *Options) parse(word string) error {
+	name, value, _ := strings.Cut(word, "=")
+	for _, x := range options {
+		if x.name == name {
+			return x.set(o, value)
+		}
+	}
+	return fmt.Errorf("there is no option %q", name)
+}
+
+// count gives how many kinds of faults are in the set.
+func (f Faults) count() int { return bits.OnesCount32(uint32(f)) }
