@@ -44,12 +44,15 @@ func (r *Replica) startPreVote(hasty bool) {
 		r.campaign(false)
 		return
 	}
-	ask := &protocol.PreVoteRequest{Last: r.log.lastID()}
 	for _, id := range r.peers {
 		if r.voters.Has(id) {
-			r.emit(id, r.term+1, ask)
+			r.askPreVote(id)
 		}
 	}
+}
+
+func (r *Replica) askPreVote(of protocol.MemberID) {
+	r.emit(of, r.term+1, &protocol.PreVoteRequest{Last: r.log.lastID()})
 }
 
 // campaign starts an election (paper section 5.2). The term always rises, also
@@ -83,11 +86,14 @@ func (r *Replica) won() bool {
 func (r *Replica) answerPreVote(m protocol.Message) {
 	ask := m.Body.(*protocol.PreVoteRequest)
 	free := m.Term > r.term || r.vote == 0 || r.vote == m.From
-	if r.inContact() || !free || !r.upToDate(ask.Last) || !r.givesWay(m.From, ask.Last) {
-		r.send(m.From, &protocol.PreVoteResponse{})
+	if !r.inContact() && free && r.upToDate(ask.Last) && r.givesWay(m.From, ask.Last) {
+		r.emit(m.From, m.Term, &protocol.PreVoteResponse{Granted: true})
 		return
 	}
-	r.emit(m.From, m.Term, &protocol.PreVoteResponse{Granted: true})
+	r.send(m.From, &protocol.PreVoteResponse{})
+	if r.role == PreCandidate && r.hasty {
+		r.askPreVote(m.From) // it may have refused while it still heard from the leader
+	}
 }
 
 // givesWay decides between two that begin at the same moment because the same

@@ -18,8 +18,11 @@ type world struct {
 	initial  protocol.Membership
 	config   replica.Config
 	boots    protocol.Boot
+	cut      map[link]bool                    // messages that are delivered on it are lost
 	trace    func(format string, args ...any) // what the Effects were; nil: nobody looks
 }
+
+type link struct{ from, to protocol.MemberID }
 
 // member is one replica with its disk and its state machine.
 type member struct {
@@ -254,7 +257,7 @@ func (w *world) deliver(i int) error {
 }
 
 func (w *world) give(msg protocol.Message) error {
-	if to := w.member(msg.To); to != nil && to.r != nil {
+	if to := w.member(msg.To); to != nil && to.r != nil && !w.cut[link{msg.From, msg.To}] {
 		return w.step(to, replica.Receive{Message: msg})
 	}
 	return nil
