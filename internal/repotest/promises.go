@@ -63,7 +63,6 @@ func (t *Tree) proofProblems(row, text, target string) []Problem {
 // of the file whose names begin with prefix. Their values stand in the document, or, of
 // numbers, the names without the prefix.
 var vocabularies = []struct{ file, prefix, typ, document string }{
-	{"raftcore/fault/kind.go", "", "Kind", "docs/faults.md"},
 	{"raftcore/protocol/message.go", "Kind", "MessageKind", "docs/protocol.md"},
 	{"api/v1alpha1/conditions.go", "Condition", "", "docs/conditions.md"},
 	{"api/v1alpha1/conditions.go", "Reason", "", "docs/conditions.md"},

@@ -41,7 +41,7 @@ var Checks = []Check{
 	{"documents name what exists", documentPaths},
 	{"the architecture names code that exists", documentNames},
 	{"every feature has a proof or an open issue", features},
-	{"every kind of fault, message and condition is explained", explained},
+	{"every message and condition is explained", explained},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
 	{"the tests of every module are run", testedModules},
