@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -190,4 +191,24 @@ func (s *Store) CompactRevision() int64 { return s.compact.Load() }
 func (s *Store) Size() (total, inUse int64) {
 	m := s.db.Metrics()
 	return int64(m.DiskSpaceUsage()), int64(m.Total().TablesSize)
+}
+
+// WaitSwept returns when what the last compaction made unreachable is dropped from
+// this member's store, or with ctx's error.
+func (s *Store) WaitSwept(ctx context.Context) error {
+	if err := s.sweeper.wait(ctx); err != nil {
+		return err
+	}
+	return s.fault.get()
+}
+
+// Defragment rewrites the files so that they hold nothing obsolete.
+func (s *Store) Defragment(ctx context.Context) error {
+	if err := s.fault.get(); err != nil {
+		return err
+	}
+	if err := s.db.Compact(ctx, []byte{spaceHead}, []byte{spaceRecord + 1}, false); err != nil {
+		return fmt.Errorf("kv: defragmenting the store in %s: %w", s.options.DataDir, err)
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -58,13 +59,20 @@ func (w *sweeper) kick() {
 	}
 }
 
-// wait returns when nothing is left to drop, or the sweeper has stopped.
-func (w *sweeper) wait() {
+// wait returns when nothing is left to drop, or ctx ends.
+func (w *sweeper) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.mu.idle.Broadcast()
+	})
+	defer stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.mu.running {
+	for w.mu.running && ctx.Err() == nil {
 		w.mu.idle.Wait()
 	}
+	return ctx.Err()
 }
 
 func (w *sweeper) close() {
