@@ -2,6 +2,8 @@ package fault
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -47,6 +49,9 @@ var remedies = map[Kind]Remedy{
 	ConfigInvalid:    Operator,
 	TLSInvalid:       Operator,
 }
+
+// Kinds gives every kind, in alphabetical order.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(remedies)) }
 
 // Remedy gives what helps against faults of the kind; Operator for an unknown one.
 func (k Kind) Remedy() Remedy {

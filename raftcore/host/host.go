@@ -42,6 +42,8 @@ type Host struct {
 	stop       chan struct{} // closed by Close or by a decision to end
 	stopOnce   sync.Once
 	loopDone   chan struct{}
+	closeOnce  sync.Once
+	closeErr   error
 	background sync.WaitGroup // fetches and snapshot transfers
 	decision   atomic.Uint32  // fault.Decision, once Done is closed
 }
@@ -131,6 +133,11 @@ func (h *Host) Applied() protocol.Index { return protocol.Index(h.applier.applie
 // Close ends the member: no goroutine of it runs and all files are closed when it
 // returns. It does not hand leadership over; see Transfer.
 func (h *Host) Close() error {
+	h.closeOnce.Do(func() { h.closeErr = h.close() })
+	return h.closeErr
+}
+
+func (h *Host) close() error {
 	h.end(ErrClosed)
 	<-h.loopDone
 	h.gate.close()

@@ -1,0 +1,252 @@
+package host_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/devtools/memcomms"
+	"github.com/quorate/quorate/raftcore/devtools/memlog"
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/transport"
+)
+
+// ledger is a state machine in memory: the list of payloads. A result is the length.
+type ledger struct {
+	mu      sync.Mutex
+	entries []string
+	fail    error // what Apply gives
+	held    chan struct{}
+}
+
+func (l *ledger) Apply(cs []machine.Command, rs []machine.Result) error {
+	if l.held != nil {
+		<-l.held
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
+	for i, c := range cs {
+		l.entries = append(l.entries, string(c.Payload))
+		rs[i].Value = len(l.entries)
+	}
+	return nil
+}
+
+func (l *ledger) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries)
+}
+
+func (l *ledger) Snapshot() (machine.Snapshot, error) { return frozen(l.all()), nil }
+
+func (l *ledger) Restore(_ protocol.EntryID, r io.Reader) error {
+	var entries []string
+	var n [4]byte
+	for {
+		if _, err := io.ReadFull(r, n[:]); err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		b := make([]byte, binary.BigEndian.Uint32(n[:]))
+		if _, err := io.ReadFull(r, b); err != nil {
+			return err
+		}
+		entries = append(entries, string(b))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = entries
+	return nil
+}
+
+func (l *ledger) Close() error { return nil }
+
+type frozen []string
+
+func (f frozen) WriteTo(w io.Writer) (n int64, err error) {
+	for _, e := range f {
+		b := append(binary.BigEndian.AppendUint32(nil, uint32(len(e))), e...)
+		m, err := w.Write(b)
+		n += int64(m)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (frozen) Close() error { return nil }
+
+// member is a host with what survives it.
+type member struct {
+	*host.Host
+	id        protocol.MemberID
+	log       *memlog.Log
+	votes     *memlog.Votes
+	snapshots *memlog.Snapshots
+	ledger    *ledger
+	reported  *reports
+	comms     transport.Comms
+}
+
+// reports collects faults.
+type reports struct {
+	mu     sync.Mutex
+	faults []*fault.Fault
+}
+
+func (r *reports) Report(f *fault.Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.faults = append(r.faults, f)
+}
+
+func (r *reports) kinds() (ks []fault.Kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.faults {
+		ks = append(ks, f.Kind)
+	}
+	return ks
+}
+
+// group is members that talk through a switchboard, in a synctest bubble.
+type group struct {
+	t       *testing.T
+	board   *memcomms.Switchboard
+	members []*member
+	change  func(*host.Options) // of each member, before it starts
+}
+
+// bubble runs f with a started group of n, on a simulated clock.
+func bubble(t *testing.T, n int, change func(*host.Options), f func(*group)) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &group{t: t, board: memcomms.New(codec.Msgpack{}), change: change}
+		for i := range n {
+			m := &member{id: protocol.MemberID(i + 1), log: memlog.NewLog(), votes: &memlog.Votes{}, snapshots: &memlog.Snapshots{}, reported: &reports{}}
+			g.members = append(g.members, m)
+		}
+		for _, m := range g.members {
+			g.start(m)
+		}
+		f(g)
+		for _, m := range g.members {
+			m.Close() //nolint:errcheck // some have failed on purpose
+		}
+	})
+}
+
+func (g *group) options(m *member) host.Options {
+	var membership protocol.Membership
+	for _, x := range g.members {
+		membership.Members = append(membership.Members, protocol.Member{ID: x.id, Address: fmt.Sprint(x.id), Suffrage: protocol.Voter})
+	}
+	m.ledger = &ledger{}
+	o := host.Options{
+		ID: m.id, Incarnation: protocol.Incarnation(m.id), Membership: membership, Seed: uint64(m.id),
+		Log: m.log, Votes: m.votes, Snapshots: m.snapshots, Machine: m.ledger, Serializer: codec.Msgpack{},
+		Connect: func(h transport.Handler) (transport.Comms, error) {
+			m.comms = g.board.Connect(m.id, h)
+			return m.comms, nil
+		},
+		Faults: m.reported, Logger: logr.Discard(),
+	}
+	if g.change != nil {
+		g.change(&o)
+	}
+	return o
+}
+
+func (g *group) start(m *member) {
+	g.t.Helper()
+	h, err := host.Start(g.options(m))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	m.Host = h
+}
+
+// restart ends a member's process and starts another one on what was durable.
+func (g *group) restart(m *member) {
+	g.t.Helper()
+	m.Close() //nolint:errcheck // it may have failed on purpose
+	m.log = m.log.Reopen()
+	g.start(m)
+}
+
+// leader waits for one that leads, on the simulated clock.
+func (g *group) leader() *member {
+	g.t.Helper()
+	for range 1000 {
+		synctest.Wait()
+		for _, m := range g.members {
+			if m.State().Role == replica.Leader && m.Fault() == nil {
+				return m
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	g.t.Fatal("nobody leads after 20 s")
+	return nil
+}
+
+// follower gives one that does not lead.
+func (g *group) follower() *member {
+	l := g.leader()
+	for _, m := range g.members {
+		if m != l {
+			return m
+		}
+	}
+	return nil
+}
+
+func (g *group) propose(m *member, payload string) {
+	g.t.Helper()
+	if _, err := tryPropose(m, payload, 5*time.Second); err != nil {
+		g.t.Fatalf("proposing %q on member %d: %v", payload, m.id, err)
+	}
+}
+
+func tryPropose(m *member, payload string, bound time.Duration) (machine.Result, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	return m.Propose(ctx, []byte(payload))
+}
+
+func barrier(m *member, bound time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	return m.ReadBarrier(ctx)
+}
+
+// until waits for a condition on the simulated clock.
+func (g *group) until(what string, f func() bool) {
+	g.t.Helper()
+	for range 1500 {
+		synctest.Wait()
+		if f() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	g.t.Fatalf("after 30 s: %s is not so", what)
+}
