@@ -53,9 +53,11 @@ func (r *Replica) checkRole(hold check) {
 }
 
 func (r *Replica) checkWrites(hold check) {
-	for i, w := range r.writes.pending {
-		want := r.writes.seq - uint64(len(r.writes.pending)-1-i)
-		hold(5, w.seq == want, "write %d stands where %d should", w.seq, want)
+	w := &r.writes
+	before := w.durable
+	for _, p := range w.pending {
+		hold(5, p.seq > before && p.seq <= w.seq && p.from <= p.last, "write %d of [%d, %d] stands after %d, the last is %d", p.seq, p.from, p.last, before, w.seq)
+		before = p.seq
 	}
-	hold(5, r.writes.stable <= r.log.last, "durable up to %d, the last entry is %d", r.writes.stable, r.log.last)
+	hold(5, w.stable <= r.log.last, "durable up to %d, the last entry is %d", w.stable, r.log.last)
 }

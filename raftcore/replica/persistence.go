@@ -5,19 +5,22 @@ import (
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
-// write is a Persist or an Install that is not durable yet.
+// write is a Persist with entries, or an Install, that is not durable yet: it changed the
+// log in [from, last].
 type write struct {
 	seq        uint64
-	from, last protocol.Index // what it changed in the log; last is 0 when nothing
-	hard       bool
-	install    bool
+	from, last protocol.Index
 }
 
 // writes follows what is on its way to the disk.
 type writes struct {
 	seq     uint64         // of the last write
+	durable uint64         // up to here the writes are durable
 	stable  protocol.Index // up to here the present log is durable
 	pending []write        // ascending by seq
+
+	hardSeq    uint64 // the last write with a HardState
+	installSeq uint64 // the last Install
 
 	hard bool           // this Step changed the HardState
 	from protocol.Index // this Step inserted entries from here on; 0: none
@@ -31,54 +34,44 @@ func (w *writes) inserted(from protocol.Index) {
 	w.stable = min(w.stable, from-1)
 }
 
-// add makes the next write.
-func (w *writes) add(next write) uint64 {
+// next makes the next write. Entries are in [from, last]; last is 0 without entries.
+func (w *writes) next(from, last protocol.Index) uint64 {
 	w.seq++
-	next.seq = w.seq
-	w.pending = append(w.pending, next)
+	if last != 0 {
+		w.pending = append(w.pending, write{w.seq, from, last})
+	}
 	return w.seq
 }
 
 // done takes every write up to seq as durable. A write's entries count only below
 // what a later one replaces: that part is not in the present log any more.
 func (w *writes) done(seq uint64) {
-	n := 0
-	for n < len(w.pending) && w.pending[n].seq <= seq {
-		n++
+	w.durable = max(w.durable, seq)
+	n := len(w.pending)
+	for n > 0 && w.pending[n-1].seq > seq {
+		n--
 	}
-	for i := range n {
-		reach := w.pending[i].last
-		for _, later := range w.pending[i+1:] {
-			if later.last != 0 {
-				reach = min(reach, later.from-1)
-			}
-		}
-		w.stable = max(w.stable, reach)
+	replaced := w.lowestFrom(n)
+	for i := n - 1; i >= 0; i-- {
+		w.stable = max(w.stable, min(w.pending[i].last, replaced-1))
+		replaced = min(replaced, w.pending[i].from)
 	}
 	w.pending = w.pending[:copy(w.pending, w.pending[n:])]
 }
 
-// hardPending reports whether the present term and vote are not durable yet.
-func (w *writes) hardPending() bool {
-	if w.hard {
-		return true
+// lowestFrom gives the lowest index that writes from the n-th on replace.
+func (w *writes) lowestFrom(n int) protocol.Index {
+	lowest := ^protocol.Index(0)
+	for _, p := range w.pending[n:] {
+		lowest = min(lowest, p.from)
 	}
-	for _, p := range w.pending {
-		if p.hard {
-			return true
-		}
-	}
-	return false
+	return lowest
 }
 
-func (w *writes) installPending() bool {
-	for _, p := range w.pending {
-		if p.install {
-			return true
-		}
-	}
-	return false
-}
+// hardPending reports whether the present term and vote are not durable yet.
+func (w *writes) hardPending() bool { return w.hard || w.hardSeq > w.durable }
+
+func (w *writes) installPending() bool { return w.installSeq > w.durable }
 
 // persist gives out what this Step has changed as one write.
 func (r *Replica) persist() {
@@ -87,16 +80,17 @@ func (r *Replica) persist() {
 		return
 	}
 	p := &Persist{}
-	next := write{hard: w.hard}
+	last := protocol.Index(0)
+	if w.from != 0 {
+		last = r.log.last
+		p.Entries = r.log.slice(w.from, last)
+	}
+	p.Seq = w.next(w.from, last)
 	if w.hard {
 		p.Hard = r.hardState()
-	}
-	if w.from != 0 {
-		next.from, next.last = w.from, r.log.last
-		p.Entries = r.log.slice(w.from, r.log.last)
+		w.hardSeq = p.Seq
 	}
 	w.hard, w.from = false, 0
-	p.Seq = w.add(next)
 	r.fx.Persist = p
 }
 

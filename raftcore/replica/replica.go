@@ -22,7 +22,8 @@ import (
 //     progress, queued reads and a transfer.
 //  4. What a leader knows of a follower keeps package progress's invariants, and
 //     never matches beyond the leader's last entry.
-//  5. Sequence numbers of writes that are not durable ascend by one up to the last.
+//  5. The writes that are not durable ascend by their sequence numbers. What is durable
+//     of the log does not reach beyond it.
 //  6. The bytes that a leader counts as uncommitted are those of its own term's
 //     entries beyond the commit index.
 //

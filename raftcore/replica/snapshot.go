@@ -60,7 +60,8 @@ func (r *Replica) install(in SnapshotReceived) {
 	last := in.Meta.Last
 	// On disk the old log stands until this is durable: of it, what is committed counts.
 	r.writes.stable = min(r.writes.stable, r.commit)
-	seq := r.writes.add(write{from: r.commit + 1, last: last.Index, install: true})
+	seq := r.writes.next(r.commit+1, last.Index)
+	r.writes.installSeq = seq
 	r.log.reset(last)
 	r.commit, r.handed, r.applied = last.Index, last.Index, last.Index
 	r.fetched = fetchForApply{}

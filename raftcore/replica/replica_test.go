@@ -1,0 +1,92 @@
+package replica_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
+
+func validConfig() replica.Config {
+	return replica.Config{ID: 1, ElectionTicks: 10, HeartbeatTicks: 2, MaxMessageBytes: 1 << 20, MaxInflight: 2, MaxUncommittedBytes: 1 << 20}
+}
+
+func TestNewNamesWhatContradictsItself(t *testing.T) {
+	log := protocol.LogState{
+		Base: protocol.EntryID{Term: 2, Index: 10}, Last: 14,
+		Terms: []protocol.TermStart{{Term: 2, First: 11}, {Term: 4, First: 13}},
+	}
+	good := replica.Restore{Hard: protocol.HardState{Term: 4}, Log: log, Applied: protocol.EntryID{Term: 2, Index: 12}}
+	if _, err := replica.New(validConfig(), good); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		name string
+		bend func(*replica.Config, *replica.Restore)
+		want string
+	}{
+		{"no ID", func(c *replica.Config, _ *replica.Restore) { c.ID = 0 }, "ID must not be 0"},
+		{"heartbeats too slow", func(c *replica.Config, _ *replica.Restore) { c.HeartbeatTicks = 10 }, "ElectionTicks is 10, must be more than HeartbeatTicks, 10"},
+		{"applied beyond the log", func(_ *replica.Config, r *replica.Restore) { r.Applied = protocol.EntryID{Term: 4, Index: 15} }, "applied entry 15 of term 4"},
+		{"applied before the log", func(_ *replica.Config, r *replica.Restore) { r.Applied = protocol.EntryID{Term: 2, Index: 9} }, "applied entry 9 of term 2"},
+		{"applied something else", func(_ *replica.Config, r *replica.Restore) { r.Applied = protocol.EntryID{Term: 3, Index: 12} }, "applied entry 12 of term 3"},
+		{"term lost", func(_ *replica.Config, r *replica.Restore) { r.Hard.Term = 3 }, "the log ends in term 4, but the saved term is 3"},
+		{"terms fall", func(_ *replica.Config, r *replica.Restore) {
+			r.Log.Terms = []protocol.TermStart{{Term: 4, First: 11}, {Term: 2, First: 13}}
+		}, "term 2 begins at 13, after term 4 at 11"},
+		{"first term late", func(_ *replica.Config, r *replica.Restore) {
+			r.Log.Terms = []protocol.TermStart{{Term: 4, First: 12}}
+		}, "the first term begins at 12, the base is 10"},
+		{"terms missing", func(_ *replica.Config, r *replica.Restore) { r.Log.Terms = nil }, "base 10, last 14, with 0 terms"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			cfg, r := validConfig(), good
+			c.bend(&cfg, &r)
+			if _, err := replica.New(cfg, r); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
+
+// TestElectionTimeoutsAreSpread shows that timeouts use all of [ElectionTicks, twice
+// that), differ from one election to the next, and follow from the seed alone.
+func TestElectionTimeoutsAreSpread(t *testing.T) {
+	seen := map[int]int{}
+	for seed := range uint64(500) {
+		first, again := timeouts(t, seed), timeouts(t, seed)
+		if first != again {
+			t.Fatalf("seed %d gives %v, then %v", seed, first, again)
+		}
+		for _, n := range first {
+			seen[n]++
+		}
+	}
+	for n := 10; n < 20; n++ {
+		if seen[n] < 1500/10/2 || seen[n] > 1500/10*2 {
+			t.Errorf("timeout %d was drawn %d of 1500 times", n, seen[n])
+		}
+	}
+	if len(seen) != 10 {
+		t.Errorf("timeouts drawn: %v", seen)
+	}
+	t.Logf("timeouts drawn: %v", seen)
+}
+
+// timeouts gives the ticks up to each of three elections.
+func timeouts(t *testing.T, seed uint64) (ticks [3]int) {
+	cfg := validConfig()
+	cfg.Seed = seed
+	r, err := replica.New(cfg, replica.Restore{Membership: newWorld(3, 0).initial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ticks {
+		for asked := false; !asked; ticks[i]++ {
+			asked = len(r.Step(replica.Tick{}).Send) > 0
+		}
+	}
+	return ticks
+}
