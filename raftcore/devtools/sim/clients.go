@@ -41,7 +41,9 @@ type ask struct {
 
 func newClients(c *Cluster) clients {
 	cs := clients{c: c, r: newRandom(c.options.Seed, streamClients), place: map[uint64]int{}, open: map[uint64]bool{}, refused: map[uint64]bool{}, waiting: map[*member][]ask{}}
-	c.clock.after(cs.r.around(c.options.ClientEvery), c.request)
+	if c.options.ClientEvery > 0 {
+		c.clock.after(cs.r.around(c.options.ClientEvery), c.request)
+	}
 	return cs
 }
 

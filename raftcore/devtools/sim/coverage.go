@@ -51,12 +51,24 @@ func (v *Coverage) counts() []struct {
 		n    *int
 	}
 	return []count{
-		{"runs", &v.Runs}, {"elections", &v.Elections}, {"commits", &v.Commits}, {"overwrites", &v.Cuts},
-		{"fetches", &v.Fetches}, {"compactions", &v.Compactions}, {"snapshots installed", &v.Snapshots},
-		{"restarts", &v.Restarts}, {"power losses", &v.PowerLosses}, {"partitions", &v.Partitions},
-		{"messages dropped", &v.Dropped}, {"logs lost", &v.LostLogs}, {"writes acknowledged", &v.Writes},
-		{"reads served", &v.Reads}, {"writes refused", &v.WritesRefused}, {"reads refused", &v.ReadsRefused},
-		{"transfers", &v.Transfers}, {"sleeps", &v.Sleeps},
+		{"runs", &v.Runs},
+		{"elections", &v.Elections},
+		{"commits", &v.Commits},
+		{"overwrites", &v.Cuts},
+		{"fetches", &v.Fetches},
+		{"compactions", &v.Compactions},
+		{"snapshots installed", &v.Snapshots},
+		{"restarts", &v.Restarts},
+		{"power losses", &v.PowerLosses},
+		{"partitions", &v.Partitions},
+		{"messages dropped", &v.Dropped},
+		{"logs lost", &v.LostLogs},
+		{"writes acknowledged", &v.Writes},
+		{"reads served", &v.Reads},
+		{"writes refused", &v.WritesRefused},
+		{"reads refused", &v.ReadsRefused},
+		{"transfers", &v.Transfers},
+		{"sleeps", &v.Sleeps},
 	}
 }
 

@@ -44,8 +44,10 @@ func (m *member) start() {
 	c := m.c
 	m.life++
 	restore, machine := m.disk.recover(c.membership(), c.options.DurableMachine)
-	*m = member{c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, disk: m.disk, life: m.life,
-		log: m.disk.log.Clone(), machine: machine}
+	*m = member{
+		c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, disk: m.disk, life: m.life,
+		log: m.disk.log.Clone(), machine: machine,
+	}
 	boot := c.boots.Uint64()
 	raft, err := replica.New(m.config(boot), restore)
 	if err != nil {

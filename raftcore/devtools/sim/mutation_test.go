@@ -19,30 +19,46 @@ func TestMutations(t *testing.T) {
 		all    []Property     // noticed with all checks on
 		five   []Property     // noticed with the checks of figure 3 alone; none: it ends in other harm
 	}{
-		{"CommitOldTerm", mutation.CommitOldTerm, shortReigns,
+		{
+			"CommitOldTerm", mutation.CommitOldTerm, shortReigns,
 			[]Property{LeaderCompleteness, StateMachineSafety},
-			[]Property{LeaderCompleteness, StateMachineSafety}},
-		{"VoteInMemory", mutation.VoteInMemory, slowDisks,
+			[]Property{LeaderCompleteness, StateMachineSafety},
+		},
+		{
+			"VoteInMemory", mutation.VoteInMemory, slowDisks,
 			[]Property{Promises},
-			[]Property{ElectionSafety}},
-		{"AckBeforeSync", mutation.AckBeforeSync, slowDisks,
+			[]Property{ElectionSafety},
+		},
+		{
+			"AckBeforeSync", mutation.AckBeforeSync, slowDisks,
 			[]Property{Promises, QuorumDisks},
-			[]Property{LeaderCompleteness, StateMachineSafety}},
-		{"VoteByIndexOnly", mutation.VoteByIndexOnly, shortReigns,
 			[]Property{LeaderCompleteness, StateMachineSafety},
-			[]Property{LeaderCompleteness, StateMachineSafety}},
-		{"KeepOldTail", mutation.KeepOldTail, shortReigns,
+		},
+		{
+			"VoteByIndexOnly", mutation.VoteByIndexOnly, shortReigns,
+			[]Property{LeaderCompleteness, StateMachineSafety},
+			[]Property{LeaderCompleteness, StateMachineSafety},
+		},
+		{
+			"KeepOldTail", mutation.KeepOldTail, shortReigns,
 			[]Property{LogMatching},
-			[]Property{LogMatching}},
-		{"ApplyUncommitted", mutation.ApplyUncommitted, shortReigns,
+			[]Property{LogMatching},
+		},
+		{
+			"ApplyUncommitted", mutation.ApplyUncommitted, shortReigns,
 			[]Property{Invariants},
-			[]Property{StateMachineSafety}},
-		{"CursorOnlyUp", mutation.CursorOnlyUp, lostLogs,
+			[]Property{StateMachineSafety},
+		},
+		{
+			"CursorOnlyUp", mutation.CursorOnlyUp, lostLogs,
 			[]Property{Liveness, QuorumDisks},
-			nil},
-		{"ReadWithoutQuorum", mutation.ReadWithoutQuorum, staleLeaders,
+			nil,
+		},
+		{
+			"ReadWithoutQuorum", mutation.ReadWithoutQuorum, staleLeaders,
 			[]Property{ClientsView},
-			nil},
+			nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,8 +33,10 @@ const (
 	allFaults = Drift<<1 - 1
 )
 
-var faultNames = [...]string{"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
-	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift"}
+var faultNames = [...]string{
+	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
+	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift",
+}
 
 // String gives the names, joined by "+", or "none".
 func (f Faults) String() string {
@@ -76,7 +78,7 @@ type Options struct {
 	Faults  Faults // what may happen in these steps
 
 	FaultEvery    Time // mean time between two faults
-	ClientEvery   Time // mean time between two clients' requests
+	ClientEvery   Time // mean time between two clients' requests; 0: there are none
 	AimAtLeader   int  // percent of the faults that strike the leader of the moment
 	LossPercent   int  // of messages, with Loss
 	RepeatPercent int  // of messages, with Duplication
@@ -133,13 +135,23 @@ func OptionsFor(seed uint64) Options {
 	return o
 }
 
+// Calm gives options for a cluster without faults and without clients, for arranging a
+// situation by hand.
+func Calm(seed uint64, members int) Options {
+	return Options{
+		Seed: seed, Members: members, ElectionTicks: 10, HeartbeatTicks: 2,
+		MaxMessageBytes: 1 << 20, MaxInflight: 4, MaxUncommittedBytes: 1 << 20, MaxTailBytes: 1 << 20,
+		FaultEvery: Second, DownFor: Second,
+	}
+}
+
 // Validate tells what is wrong with the options that a person may have written.
 func (o Options) Validate() error {
 	if o.Members < 1 || o.Members > 7 {
 		return fmt.Errorf("members is %d, must be 1 to 7", o.Members)
 	}
-	if o.Steps < 0 || o.FaultEvery < 1 || o.ClientEvery < 1 || o.DownFor < 1 {
-		return fmt.Errorf("steps is %d, faultevery %d, clientevery %d, downfor %d: must not be negative, and at least 1 for the times", o.Steps, o.FaultEvery, o.ClientEvery, o.DownFor)
+	if o.Steps < 0 || o.FaultEvery < 1 || o.ClientEvery < 0 || o.DownFor < 1 {
+		return fmt.Errorf("steps is %d, faultevery %d, clientevery %d, downfor %d: steps and clientevery must not be negative, the other times at least 1", o.Steps, o.FaultEvery, o.ClientEvery, o.DownFor)
 	}
 	return nil
 }
@@ -152,33 +164,39 @@ type option struct {
 }
 
 func number[T ~int | ~int64](name string, at func(*Options) *T) option {
-	return option{name,
+	return option{
+		name,
 		func(o *Options) string { return strconv.FormatInt(int64(*at(o)), 10) },
 		func(o *Options, s string) error {
 			n, err := strconv.ParseInt(s, 10, 64)
 			*at(o) = T(n)
 			return err
-		}}
+		},
+	}
 }
 
 func boolean(name string, at func(*Options) *bool) option {
-	return option{name,
+	return option{
+		name,
 		func(o *Options) string { return strconv.FormatBool(*at(o)) },
 		func(o *Options, s string) (err error) {
 			*at(o), err = strconv.ParseBool(s)
 			return err
-		}}
+		},
+	}
 }
 
 var options = []option{
 	number("members", func(o *Options) *int { return &o.Members }),
 	number("steps", func(o *Options) *int { return &o.Steps }),
-	{"faults",
+	{
+		"faults",
 		func(o *Options) string { return o.Faults.String() },
 		func(o *Options, s string) (err error) {
 			o.Faults, err = parseFaults(s)
 			return err
-		}},
+		},
+	},
 	number("faultevery", func(o *Options) *Time { return &o.FaultEvery }),
 	number("clientevery", func(o *Options) *Time { return &o.ClientEvery }),
 	number("downfor", func(o *Options) *Time { return &o.DownFor }),

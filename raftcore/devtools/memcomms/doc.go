@@ -1,0 +1,23 @@
+// Package memcomms carries messages between members that live in one process.
+//
+// # In this room
+//
+// [Switchboard], on which each member gets its [Comms], an implementation of
+// transport.Comms; and what can be done to the traffic: cut a way, hold it back and
+// let it go message by message, break a connection, drop what a function picks.
+//
+// # Never here
+//
+// Sockets, clocks, randomness, Raft's rules.
+//
+// # Invariants
+//
+// What arrives has gone through the Serializer, so that a value that a real transport
+// could not carry is noticed. A member's Handler is called, for each sender, from one
+// goroutine. What waits for one member is bounded.
+//
+// # How to add
+//
+// Another thing that a network can do: a verb of Switchboard, a field of route, a
+// test. It must keep the contract: a message arrives at most once and in order.
+package memcomms
