@@ -54,8 +54,10 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 		return true, r.wrong(s, stop, cause)
 	}
 	if f, found := laterWrite(data, s.salt, stop.offset+1); found {
-		return true, &storage.DamageError{File: s.name, Offset: stop.offset, Index: stop.entry.Index, Term: stop.entry.Term,
-			Reason: fmt.Sprintf("%v, but a later write at offset %d is whole", cause, f.offset)}
+		return true, &storage.DamageError{
+			File: s.name, Offset: stop.offset, Index: stop.entry.Index, Term: stop.entry.Term,
+			Reason: fmt.Sprintf("%v, but a later write at offset %d is whole", cause, f.offset),
+		}
 	}
 	if first {
 		r.chain = r.chain[:len(r.chain)-1]
@@ -96,8 +98,10 @@ func (r *replay) head(f frame, prev *segment) error {
 		return nil
 	}
 	if h.prevEnd != prev.end {
-		return &storage.DamageError{File: prev.name, Offset: prev.end, Index: r.stopped.entry.Index, Term: r.stopped.entry.Term,
-			Reason: fmt.Sprintf("%v, but the next segment tells that the records here end at offset %d", r.cause, h.prevEnd)}
+		return &storage.DamageError{
+			File: prev.name, Offset: prev.end, Index: r.stopped.entry.Index, Term: r.stopped.entry.Term,
+			Reason: fmt.Sprintf("%v, but the next segment tells that the records here end at offset %d", r.cause, h.prevEnd),
+		}
 	}
 	if h.base != r.base || h.last != r.last {
 		return fmt.Errorf("the log was (%v, %v] when this segment was begun, but the segments before it hold (%v, %v]", h.base, h.last, r.base, r.last)
@@ -137,8 +141,10 @@ func (r *replay) record(s *segment, f frame) error {
 // complete checks that no entry above the base is missing.
 func (r *replay) complete(dir string) error {
 	if r.missing > r.base.Index {
-		return &storage.DamageError{File: dir, Index: r.base.Index + 1,
-			Reason: fmt.Sprintf("the segments that held the entries from %d to %d are gone", r.base.Index+1, r.missing)}
+		return &storage.DamageError{
+			File: dir, Index: r.base.Index + 1,
+			Reason: fmt.Sprintf("the segments that held the entries from %d to %d are gone", r.base.Index+1, r.missing),
+		}
 	}
 	return nil
 }

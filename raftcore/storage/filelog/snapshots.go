@@ -87,13 +87,16 @@ func (s *Snapshots) Create(meta protocol.SnapshotMeta) (storage.SnapshotWriter, 
 		return nil, err
 	}
 	name := s.dir + "/" + snapshotName(meta.Last)
-	w := &snapshotWriter{fs: s.fs, dir: s.dir, name: name, place: snapshotPlace(meta.Last),
-		temp: fmt.Sprintf("%s.%d%s", name, s.writers.Add(1), unfinishedName)}
+	w := &snapshotWriter{
+		fs: s.fs, dir: s.dir, name: name, place: snapshotPlace(meta.Last),
+		temp: fmt.Sprintf("%s.%d%s", name, s.writers.Add(1), unfinishedName),
+	}
 	if w.file, err = s.fs.Create(w.temp); err != nil {
 		return nil, err
 	}
 	w.buf = w.place.AppendFrame(w.buf, snapshotVersion, protocol.Entry{
-		Kind: kindSnapshot, Term: meta.Last.Term, Index: meta.Last.Index, Payload: members.Bytes})
+		Kind: kindSnapshot, Term: meta.Last.Term, Index: meta.Last.Index, Payload: members.Bytes,
+	})
 	if err := w.write(); err != nil {
 		w.Abort()
 		return nil, err

@@ -73,8 +73,10 @@ func writeVotes(f vfs.File, seq uint64, s protocol.HardState) error {
 }
 
 func voteRecord(seq uint64, s protocol.HardState) protocol.Entry {
-	return protocol.Entry{Kind: kindVote, Term: s.Term, Index: protocol.Index(seq),
-		Payload: binary.LittleEndian.AppendUint64(nil, uint64(s.Vote))}
+	return protocol.Entry{
+		Kind: kindVote, Term: s.Term, Index: protocol.Index(seq),
+		Payload: binary.LittleEndian.AppendUint64(nil, uint64(s.Vote)),
+	}
 }
 
 type voteSlot struct {
