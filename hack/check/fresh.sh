@@ -19,6 +19,6 @@ before=$(state)
 after=$(state)
 [ "$before" != "$after" ] || exit 0
 
-echo 'These files were not as "make generate fmt" makes them; they are now. Look at them and commit them:' >&2
+echo 'These files were not as "make generate" makes them; they are now. Look at them and commit them:' >&2
 diff <(echo "$before") <(echo "$after") | sed -n 's/^[<>] [0-9a-f]*  /  /p' | sort -u >&2 || true
 exit 1
