@@ -18,7 +18,7 @@ OUT := dist
 TEST_MODULES := . hack/images
 # Seeds of the simulator that "make sim" runs.
 SEEDS ?= 10000
-# What "make bench" runs; see "go help testflag".
+# Which benchmarks of rooms run, and for how long a point is measured.
 BENCH ?= .
 BENCHTIME ?= 2s
 
@@ -79,9 +79,18 @@ sim: ## Run SEEDS=10000 seeds of the cluster simulator (a million for a long nig
 	@go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./raftcore/devtools/sim -sim.seeds $(SEEDS)
 
 .PHONY: bench
-bench: ## Run the benchmarks of the core with real files and TCP (BENCH=regexp, BENCHTIME=2s)
+bench: ## Measure the core: three members with real files and TCP, 1 to 1024 in flight (BENCHTIME=2s a point)
 	@mkdir -p $(OUT)
-	@go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./raftcore/... | tee $(OUT)/bench.txt
+	@(cd bench && go run ./raftlib -only quorate -time $(BENCHTIME)) | tee $(OUT)/bench.txt
+
+.PHONY: bench-compare
+bench-compare: ## The same beside other Raft libraries, in turns
+	@mkdir -p $(OUT)
+	@(cd bench && go run ./raftlib -time $(BENCHTIME)) | tee $(OUT)/bench-compare.txt
+
+.PHONY: bench-rooms
+bench-rooms: ## Run the benchmarks of single rooms (BENCH=regexp)
+	@go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 60m ./raftcore/... ./node/...
 
 ##@ Parts of check
 
