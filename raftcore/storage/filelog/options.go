@@ -15,8 +15,8 @@ type Options struct {
 	MemberID  protocol.MemberID
 
 	// SegmentSize is the length of a log file in bytes: 16 MiB when zero, at least
-	// 8 KiB. An entry that is larger gets a file of its own size. The log needs
-	// at least three times as much space.
+	// 8 KiB. An entry that is larger gets a file of its own size. The log takes
+	// at least two of them, the one that is written and the one that is ready.
 	SegmentSize int64
 	// KeepFree is how many pre-written files wait for their next life, beside the one
 	// that is always ready: 1 when zero.
@@ -42,6 +42,7 @@ type Options struct {
 
 const (
 	defaultSegmentSize = 16 << 20
+	defaultKeepFree    = 4
 	minSegmentSize     = 8 << 10
 )
 
@@ -51,7 +52,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.SegmentSize = max(o.SegmentSize, minSegmentSize)
 	if o.KeepFree == 0 {
-		o.KeepFree = 1
+		o.KeepFree = defaultKeepFree
 	}
 	if o.Serializer == nil {
 		o.Serializer = codec.Msgpack{}
