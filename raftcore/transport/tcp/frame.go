@@ -44,7 +44,7 @@ func checksum(frame []byte) uint32 {
 // bodyLength reads the header of a frame and bounds its length.
 func bodyLength(header []byte, limit int) (typ byte, n int, err error) {
 	if header[0] != 'Q' || header[1] != 'R' || header[3] != 0 {
-		return 0, 0, fmt.Errorf("a frame begins with % x: the other side speaks another protocol", header[:4])
+		return 0, 0, &foreignError{first: [4]byte(header)}
 	}
 	size := binary.BigEndian.Uint32(header[4:])
 	if uint64(size) > uint64(limit) {
@@ -52,6 +52,16 @@ func bodyLength(header []byte, limit int) (typ byte, n int, err error) {
 	}
 	return header[2], int(size), nil
 }
+
+// foreignError tells that bytes are not frames at all.
+type foreignError struct{ first [4]byte }
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("a frame begins with % x: the other side speaks another protocol", e.first)
+}
+
+// tls reports whether it is the beginning of a TLS handshake.
+func (e *foreignError) tls() bool { return e.first[0] == 0x16 && e.first[1] == 3 }
 
 // verify checks the checksum of a whole frame.
 func verify(frame []byte) error {

@@ -23,8 +23,10 @@ type hello struct {
 }
 
 func (o *Options) hello(to protocol.MemberID) hello {
-	return hello{version: wireVersion, from: o.Self, to: to, incarnation: o.Incarnation,
-		cluster: o.ClusterID, serializer: o.Serializer.Name()}
+	return hello{
+		version: wireVersion, from: o.Self, to: to, incarnation: o.Incarnation,
+		cluster: o.ClusterID, serializer: o.Serializer.Name(),
+	}
 }
 
 func (h hello) frame() []byte {
@@ -99,6 +101,11 @@ func (o *Options) introduce(conn net.Conn, to protocol.MemberID) error {
 // other side knows why.
 func (o *Options) welcome(conn net.Conn) (hello, error) {
 	typ, body, err := readControl(conn)
+	if f, ok := errors.AsType[*foreignError](err); ok && f.tls() {
+		r := refuse(ReasonTLS, "this member does not use TLS")
+		dismiss(conn, r)
+		return hello{}, r
+	}
 	if err != nil {
 		return hello{}, fmt.Errorf("waiting for the hello: %w", err)
 	}
@@ -110,7 +117,7 @@ func (o *Options) welcome(conn net.Conn) (hello, error) {
 		return hello{}, err
 	}
 	if r := o.judge(h); r != nil {
-		writeRefusal(conn, r)
+		dismiss(conn, r)
 		return h, r
 	}
 	b := binary.BigEndian.AppendUint16(beginFrame(nil), wireVersion)

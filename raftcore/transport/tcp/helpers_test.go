@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -86,4 +87,73 @@ func (jsonSerializer) DecodeMessage(e codec.Encoded) (protocol.Message, error) {
 // newBody gives an empty body of the same type.
 func newBody(b protocol.Body) protocol.Body {
 	return reflect.New(reflect.TypeOf(b).Elem()).Interface().(protocol.Body)
+}
+
+const patience = 20 * time.Second
+
+// sink is a Handler that hands on what it gets.
+type sink struct {
+	messages     chan protocol.Message
+	disconnected chan protocol.MemberID
+}
+
+func newSink() *sink {
+	return &sink{make(chan protocol.Message, 100_000), make(chan protocol.MemberID, 1000)}
+}
+
+func (s *sink) Receive(ms []protocol.Message) {
+	for _, m := range ms {
+		s.messages <- m
+	}
+}
+
+func (s *sink) Disconnected(id protocol.MemberID) { s.disconnected <- id }
+
+// next waits for what comes out of the channel.
+func next[T any](t testing.TB, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case x := <-c:
+		return x
+	case <-time.After(patience):
+		t.Fatalf("%s did not come within %v", what, patience)
+		panic("unreachable")
+	}
+}
+
+func ping(from, to protocol.MemberID, id uint64) []protocol.Message {
+	return []protocol.Message{{From: from, To: to, Term: 1, Body: &protocol.ReadRequest{ID: id}}}
+}
+
+// connect waits until a message gets from one member to another.
+func connect(t testing.TB, from *tcp.Transport, fromID, to protocol.MemberID, h *sink) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	from.Send(ping(fromID, to, 1<<60))
+	for {
+		select {
+		case m := <-h.messages:
+			if m.From == fromID {
+				return
+			}
+		case <-tick.C:
+			from.Send(ping(fromID, to, 1<<60))
+		case <-deadline:
+			t.Fatalf("nothing gets from %d to %d: %+v", fromID, to, from.Stats())
+		}
+	}
+}
+
+// refusals collects what OnRefused tells.
+func refusals(o *tcp.Options) <-chan *tcp.Refusal {
+	c := make(chan *tcp.Refusal, 100)
+	o.OnRefused = func(id protocol.MemberID, r *tcp.Refusal) {
+		if r.Member != id {
+			panic(fmt.Sprintf("%v was reported for member %d", r, id))
+		}
+		c <- r
+	}
+	return c
 }

@@ -130,10 +130,14 @@ func serverTLS(t *TLS, raw net.Conn) (net.Conn, error) {
 	err = conn.Handshake()
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil {
 		r := refuse(ReasonTLS, "this member takes TLS only")
-		writeRefusal(record.Conn, r)
+		dismiss(record.Conn, r)
 		return nil, r
 	}
-	return conn, err
+	if err != nil {
+		linger(raw) // the other side shall get the alert
+		return nil, err
+	}
+	return conn, nil
 }
 
 func (t *Transport) noteRejected(conn net.Conn, err error) {
@@ -239,7 +243,5 @@ func (in *inbound) drain(r *frameReader, batch *[]protocol.Message) error {
 // refuse tells the sender what is wrong with its frames.
 func (in *inbound) refuse(err error) {
 	in.t.counters.refused[ReasonMessage].Add(1)
-	if in.conn.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
-		writeRefusal(in.conn, refuse(ReasonMessage, "%v", err))
-	}
+	dismiss(in.conn, refuse(ReasonMessage, "%v", err))
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"time"
 
 	"github.com/quorate/quorate/raftcore/protocol"
 )
@@ -71,7 +73,7 @@ func refuse(r Reason, format string, args ...any) *Refusal {
 // the server did not like its certificate.
 func refusalOfTLS(err error) *Refusal {
 	var (
-		alert    tls.AlertError
+		remote   *net.OpError
 		record   tls.RecordHeaderError
 		verify   *tls.CertificateVerificationError
 		unknown  x509.UnknownAuthorityError
@@ -81,9 +83,9 @@ func refusalOfTLS(err error) *Refusal {
 	switch {
 	case errors.As(err, &record):
 		return refuse(ReasonTLS, "the other side does not speak TLS: %s", record.Msg)
-	case errors.As(err, &alert), errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host):
-		return refuse(ReasonTLS, "%v", err)
-	case errors.As(err, &settings):
+	case errors.As(err, &remote) && remote.Op == "remote error": // an alert of the other side
+		return refuse(ReasonTLS, "%v", remote)
+	case errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &settings):
 		return refuse(ReasonTLS, "%v", err)
 	}
 	return nil
@@ -95,12 +97,31 @@ type configError struct{ err error }
 func (e *configError) Error() string { return "loading this member's certificates: " + e.err.Error() }
 func (e *configError) Unwrap() error { return e.err }
 
-// writeRefusal tells the other side why; when that fails, it stays without an answer.
-func writeRefusal(w io.Writer, r *Refusal) {
+// dismiss tells the other side why it is not wanted; when that fails, it stays
+// without an answer.
+func dismiss(conn net.Conn, r *Refusal) {
 	b := beginFrame(nil)
 	b = append(b, byte(r.Reason))
 	b = appendName(b, r.Message)
-	_, _ = w.Write(endFrame(b, 0, frameRefusal))
+	if conn.SetDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	if _, err := conn.Write(endFrame(b, 0, frameRefusal)); err == nil {
+		linger(conn)
+	}
+}
+
+// linger waits a little for the other side to hang up: closing while there are bytes
+// that nobody read makes the kernel reset the connection, and what was said last may be
+// lost with it.
+func linger(conn net.Conn) {
+	if conn.SetDeadline(time.Now().Add(time.Second)) != nil {
+		return
+	}
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+	_, _ = io.CopyN(io.Discard, conn, 1<<20)
 }
 
 func parseRefusal(body []byte) (*Refusal, error) {

@@ -214,8 +214,10 @@ func testConcurrentSend(t *testing.T, w *world) {
 }
 
 func appendOf(index protocol.Index, payload []byte) *protocol.AppendRequest {
-	return &protocol.AppendRequest{Prev: protocol.EntryID{Term: 1, Index: index - 1},
-		Entries: []protocol.Entry{{Index: index, Term: 1, Kind: protocol.EntryCommand, Payload: payload}}}
+	return &protocol.AppendRequest{
+		Prev:    protocol.EntryID{Term: 1, Index: index - 1},
+		Entries: []protocol.Entry{{Index: index, Term: 1, Kind: protocol.EntryCommand, Payload: payload}},
+	}
 }
 
 func testLarge(t *testing.T, w *world) {
@@ -302,7 +304,7 @@ func testBlocked(t *testing.T, w *world) {
 	go func() {
 		defer close(sent)
 		payload := make([]byte, 64<<10)
-		for i := range 3000 { // 190 MiB: more than any queue and kernel take
+		for i := range 1500 { // 94 MiB: more than any queue and kernel take
 			w.send(1, 2, appendOf(protocol.Index(i+1), payload))
 		}
 	}()
