@@ -30,6 +30,7 @@ type loopback struct{ serializer codec.Serializer }
 func (n loopback) Start(t testing.TB, id protocol.MemberID, h transport.Handler) (transport.Comms, string) {
 	o := options(id)
 	o.Serializer = n.serializer
+	o.MaxQueuedBytes = 8 << 20 // so that the suite overfills a queue
 	return start(t, o, h)
 }
 

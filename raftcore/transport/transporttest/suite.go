@@ -304,7 +304,7 @@ func testBlocked(t *testing.T, w *world) {
 	go func() {
 		defer close(sent)
 		payload := make([]byte, 64<<10)
-		for i := range 1500 { // 94 MiB: more than any queue and kernel take
+		for i := range 500 { // 31 MiB: more than a kernel takes
 			w.send(1, 2, appendOf(protocol.Index(i+1), payload))
 		}
 	}()
