@@ -75,7 +75,7 @@ type File struct {
 func (f *File) suite() bool { return strings.HasSuffix(f.Syntax.Name.Name, "test") }
 
 // skipped are folders that git does not track, or whose files are data.
-var skipped = []string{".git", "bin", "dist", "node_modules"}
+var skipped = []string{".git", "bin", "dist", "quorate-dev"}
 
 // Load reads the repository.
 func Load(root fs.FS) (*Tree, error) {
