@@ -75,6 +75,9 @@ func (k *checker) stepped(m *member, was replica.StateChange) {
 // elected checks Election Safety, and Leader Completeness for all that was committed
 // in lower terms: by Log Matching it is enough to look at the last of it.
 func (k *checker) elected(m *member) {
+	if !m.votes() {
+		k.c.fail(ElectionSafety, "member %d, a learner, is elected in term %d", m.id, m.term)
+	}
 	now := election{leader: m.id, life: m.life, last: m.log.Last()}
 	if was, again := k.leaders[m.term]; again && (was.leader != now.leader || was.life != now.life) {
 		k.c.fail(ElectionSafety, "member %d is elected in term %d, as member %d was", m.id, m.term, was.leader)
@@ -146,8 +149,9 @@ func (k *checker) commit(m *member, i protocol.Index) {
 	now := commitment{id: protocol.EntryID{Term: term, Index: i}, in: m.term}
 	k.committed = append(k.committed, now)
 	k.c.coverage.Commits++
+	k.c.clients.committed(m.log.Read(i, i, 0)[0])
 	if n := k.holders(now.id); n < k.c.quorum() {
-		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which is on the disks of %d members of %d", m.id, m.term, now.id, n, len(k.c.members))
+		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which is on the disks of %d voters of %d", m.id, m.term, now.id, n, len(k.c.voters()))
 	}
 	for term := m.term + 1; term <= k.highest; term++ {
 		if e, ok := k.leaders[term]; ok {
@@ -156,10 +160,10 @@ func (k *checker) commit(m *member, i protocol.Index) {
 	}
 }
 
-// holders counts the members with the entry on disk.
+// holders counts the voters with the entry on disk.
 func (k *checker) holders(id protocol.EntryID) int {
 	n := 0
-	for _, m := range k.c.members {
+	for _, m := range k.c.voters() {
 		if k.holds(&m.disk.log, id) {
 			n++
 		}
@@ -215,7 +219,6 @@ func (k *checker) first(e protocol.Entry) {
 		k.c.fail(ClientsView, "the write %v is applied at index %d and again at %d", w, at, e.Index)
 	}
 	k.values[w.value] = e.Index
-	k.c.clients.tookEffect(w.value)
 	if k.c.clients.wasRefused(w.value) {
 		k.c.fail(ClientsView, "the write %v was refused, but is applied at index %d", w, e.Index)
 	}

@@ -28,7 +28,8 @@ type Operation struct {
 	Return   Time // when the client was told; meaningless unless Done
 	Done     bool
 	Refused  bool // it was given back and never takes effect
-	Effect   Time // when a write was first applied anywhere; 0: never until the run ended
+	Index    protocol.Index // of the entry that a write became, once it was committed; 0: never
+	Effect   Time           // when the leader committed it
 
 	floor protocol.Index // what was committed when the client asked
 	life  int
@@ -117,9 +118,12 @@ func (cs *clients) finish(id uint64, op *Operation) {
 	delete(cs.open, id)
 }
 
-// tookEffect is called when a write is applied for the first time.
-func (cs *clients) tookEffect(value uint64) {
-	cs.history[cs.place[value]].Effect = cs.c.clock.now
+// committed is called when an entry is committed.
+func (cs *clients) committed(e protocol.Entry) {
+	if e.Kind == protocol.EntryCommand {
+		op := &cs.history[cs.place[decodeWrite(e.Payload).value]]
+		op.Index, op.Effect = e.Index, cs.c.clock.now
+	}
 }
 
 // applied answers the client whose write it is, if it waits at this member.
@@ -144,7 +148,6 @@ func (cs *clients) confirmed(m *member, r replica.ReadIndex) {
 	}
 	if r.Index < op.floor {
 		cs.c.fail(ClientsView, "member %d serves a read at index %d, though %d was committed when the client asked at %v", m.id, r.Index, op.floor, op.Call)
-		return
 	}
 	cs.waiting[m] = append(cs.waiting[m], ask{r.ID, r.Index})
 	cs.release(m)

@@ -40,7 +40,7 @@ func New(o Options) (*Cluster, error) {
 	c.network = newNetwork(c)
 	c.check = newChecker(c)
 	ticks := newRandom(o.Seed, streamTicks)
-	for i := range o.Members {
+	for i := range o.Members + o.Learners {
 		c.members = append(c.members, newMember(c, protocol.MemberID(i+1), ticks))
 	}
 	c.clients = newClients(c)
@@ -144,12 +144,19 @@ func (c *Cluster) leader() *member {
 	return l
 }
 
-func (c *Cluster) quorum() int { return len(c.members)/2 + 1 }
+// voters come first, then the learners.
+func (c *Cluster) voters() []*member { return c.members[:c.options.Members] }
+
+func (c *Cluster) quorum() int { return c.options.Members/2 + 1 }
 
 func (c *Cluster) membership() protocol.Membership {
 	var ms protocol.Membership
-	for i := range c.options.Members {
-		ms.Members = append(ms.Members, protocol.Member{ID: protocol.MemberID(i + 1), Address: fmt.Sprint("member-", i+1), Suffrage: protocol.Voter})
+	for _, m := range c.members {
+		x := protocol.Member{ID: m.id, Address: fmt.Sprint("member-", m.id), Suffrage: protocol.Voter}
+		if !m.votes() {
+			x.Suffrage = protocol.Learner
+		}
+		ms.Members = append(ms.Members, x)
 	}
 	return ms
 }

@@ -87,7 +87,7 @@ func (v *Coverage) Add(o Coverage) {
 }
 
 // Missing names what was never reached though every large simulation must reach it.
-// Snapshots travel as a whole here, without messages; there are no learners yet.
+// Snapshots travel as a whole here, without messages.
 func (v *Coverage) Missing() []string {
 	var missing []string
 	for _, c := range v.counts() {
@@ -102,6 +102,11 @@ func (v *Coverage) Missing() []string {
 			}
 		}
 	}
+	for _, k := range []protocol.MessageKind{protocol.KindAppendRequest, protocol.KindReadResponse} {
+		if v.Cells[replica.Learner][k] == 0 {
+			missing = append(missing, fmt.Sprintf("Learner takes %v", k))
+		}
+	}
 	return missing
 }
 
@@ -112,9 +117,9 @@ func (v *Coverage) String() string {
 		fmt.Fprintf(&b, "%-22s %12d\n", c.name, *c.n)
 	}
 	fmt.Fprintf(&b, "%-22s %12d\n", "highest index", v.MaxIndex)
-	fmt.Fprintf(&b, "%-22s %12s %12s %12s %12s\n", "messages taken by", roleNames[0], roleNames[1], roleNames[2], roleNames[3])
+	fmt.Fprintf(&b, "%-22s %12s %12s %12s %12s %12s\n", "messages taken by", roleNames[0], roleNames[1], roleNames[2], roleNames[3], roleNames[4])
 	for _, k := range protocol.MessageKinds() {
-		fmt.Fprintf(&b, "%-22s %12d %12d %12d %12d\n", k, v.Cells[0][k], v.Cells[1][k], v.Cells[2][k], v.Cells[3][k])
+		fmt.Fprintf(&b, "%-22s %12d %12d %12d %12d %12d\n", k, v.Cells[0][k], v.Cells[1][k], v.Cells[2][k], v.Cells[3][k], v.Cells[4][k])
 	}
 	return b.String()
 }

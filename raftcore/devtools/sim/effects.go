@@ -143,11 +143,12 @@ func (m *member) apply(n int) {
 	}
 }
 
-// fetch reads entries, after a while, from the log as it is then.
+// fetch reads entries, after a while, from the log as it is then. A slow disk may fail to
+// give a follower's entries; that it fails for good is not simulated.
 func (m *member) fetch(f replica.Fetch) {
 	m.after(m.c.network.syncTime()/4, func() {
 		m.c.coverage.Fetches++
-		in := replica.Fetched{Fetch: f, Err: f.From <= m.log.Base().Index || f.To > m.log.Last().Index}
+		in := replica.Fetched{Fetch: f, Err: f.From <= m.log.Base().Index || f.To > m.log.Last().Index || f.For != 0 && m.c.network.readFails()}
 		if !in.Err {
 			in.Entries = m.log.Read(f.From, f.To, f.MaxBytes)
 		}

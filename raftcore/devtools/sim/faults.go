@@ -221,7 +221,7 @@ func (f *faults) loseLog() {
 // spare reports whether a quorum without the member has all that it has.
 func (c *Cluster) spare(m *member) bool {
 	last, n := m.disk.log.Last(), 0
-	for _, other := range c.members {
+	for _, other := range c.voters() {
 		if other != m && c.check.holds(&other.disk.log, last) {
 			n++
 		}

@@ -39,6 +39,9 @@ func newMember(c *Cluster, id protocol.MemberID, r random) *member {
 	return m
 }
 
+// votes tells voters from learners.
+func (m *member) votes() bool { return int(m.id) <= m.c.options.Members }
+
 // start boots the member from what is on its disk.
 func (m *member) start() {
 	c := m.c

@@ -21,9 +21,10 @@ type network struct {
 
 func newNetwork(c *Cluster) network {
 	n := network{c: c, r: newRandom(c.options.Seed, streamNetwork), disks: newRandom(c.options.Seed, streamDisks)}
-	for range c.options.Members {
-		n.apart = append(n.apart, make([]bool, c.options.Members))
-		n.era = append(n.era, make([]int, c.options.Members))
+	size := c.options.Members + c.options.Learners
+	for range size {
+		n.apart = append(n.apart, make([]bool, size))
+		n.era = append(n.era, make([]int, size))
 	}
 	return n
 }
@@ -147,6 +148,8 @@ func (n *network) travelTime() Time {
 	}
 	return n.r.between(500*Microsecond, 600*Microsecond)
 }
+
+func (n *network) readFails() bool { return n.has(SlowDisk) && n.disks.percent(5) }
 
 // syncTime draws how long a sync of a disk takes.
 func (n *network) syncTime() Time {

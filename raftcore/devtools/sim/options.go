@@ -72,10 +72,11 @@ func parseFaults(s string) (Faults, error) {
 
 // Options say all that a run depends on.
 type Options struct {
-	Seed    uint64
-	Members int    // voters, 1 to 7
-	Steps   int    // inputs stepped while there are faults
-	Faults  Faults // what may happen in these steps
+	Seed     uint64
+	Members  int    // voters, 1 to 7
+	Learners int    // members beside them that do not vote, 0 to 3
+	Steps    int    // inputs stepped while there are faults
+	Faults   Faults // what may happen in these steps
 
 	FaultEvery    Time // mean time between two faults
 	ClientEvery   Time // mean time between two clients' requests; 0: there are none
@@ -111,7 +112,7 @@ func OptionsFor(seed uint64) Options {
 		Seed:                seed,
 		Members:             pick(r, []int{1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 5, 7}),
 		Steps:               600 + r.IntN(600),
-		FaultEvery:          pick(r, []Time{15 * Millisecond, 40 * Millisecond, 80 * Millisecond, 200 * Millisecond}),
+		FaultEvery:          pick(r, []Time{15 * Millisecond, 40 * Millisecond, 80 * Millisecond, 200 * Millisecond, 400 * Millisecond}),
 		ClientEvery:         r.between(2*Millisecond, 10*Millisecond),
 		AimAtLeader:         pick(r, []int{0, 30, 60, 90}),
 		LossPercent:         pick(r, []int{1, 5, 15, 30}),
@@ -132,6 +133,7 @@ func OptionsFor(seed uint64) Options {
 			o.Faults |= f
 		}
 	}
+	o.Learners = pick(r, []int{0, 0, 0, 1, 2})
 	return o
 }
 
@@ -147,8 +149,8 @@ func Calm(seed uint64, members int) Options {
 
 // Validate tells what is wrong with the options that a person may have written.
 func (o Options) Validate() error {
-	if o.Members < 1 || o.Members > 7 {
-		return fmt.Errorf("members is %d, must be 1 to 7", o.Members)
+	if o.Members < 1 || o.Members > 7 || o.Learners < 0 || o.Learners > 3 {
+		return fmt.Errorf("members is %d, must be 1 to 7, and learners %d, must be 0 to 3", o.Members, o.Learners)
 	}
 	if o.Steps < 0 || o.FaultEvery < 1 || o.ClientEvery < 0 || o.DownFor < 1 {
 		return fmt.Errorf("steps is %d, faultevery %d, clientevery %d, downfor %d: steps and clientevery must not be negative, the other times at least 1", o.Steps, o.FaultEvery, o.ClientEvery, o.DownFor)
@@ -188,6 +190,7 @@ func boolean(name string, at func(*Options) *bool) option {
 
 var options = []option{
 	number("members", func(o *Options) *int { return &o.Members }),
+	number("learners", func(o *Options) *int { return &o.Learners }),
 	number("steps", func(o *Options) *int { return &o.Steps }),
 	{
 		"faults",

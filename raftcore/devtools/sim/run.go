@@ -69,9 +69,9 @@ func (c *Cluster) leaveDown() []*member {
 	if !c.options.HealMajority {
 		return nil
 	}
-	shuffled := slices.Clone(c.members)
+	shuffled := slices.Clone(c.voters())
 	c.faults.r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-	return shuffled[:len(c.members)-c.quorum()]
+	return shuffled[:len(shuffled)-c.quorum()]
 }
 
 // converged reports whether one of the writes is applied and all members that run

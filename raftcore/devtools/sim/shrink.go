@@ -42,6 +42,7 @@ func simplifications(f *Failure) []Options {
 		try(func(o *Options) { o.Members = 3 })
 		try(func(o *Options) { o.Members-- })
 	}
+	try(func(o *Options) { o.Learners = 0 })
 	try(func(o *Options) { o.DurableMachine = false })
 	try(func(o *Options) { o.HealMajority = false })
 	if f.Options.ReadPercent > 0 {
