@@ -45,6 +45,7 @@ func run(m *testing.M, set func(*rest.Config)) int {
 			fmt.Fprintln(os.Stderr, "stop the API server:", err)
 		}
 	}()
+	config.QPS = -1 // the tests' own pace
 	set(config)
 	return m.Run()
 }

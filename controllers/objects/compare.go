@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,50 +28,52 @@ func Unstructured(obj client.Object) (*unstructured.Unstructured, error) {
 	return &unstructured.Unstructured{Object: m}, nil
 }
 
-// Covers tells whether every field that is wanted has its value in the live object.
-// A field that is no longer wanted shows in the annotation AnnotationSpecHash.
-func Covers(live, want client.Object) (bool, error) {
+// Difference gives the path of a field whose wanted value the live object does not have;
+// empty when there is none. A field that is no longer wanted shows in the annotation
+// AnnotationSpecHash.
+func Difference(live, want client.Object) (string, error) {
 	l, err := Unstructured(live)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	w, err := Unstructured(want)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	// An object that was read into its Go type has lost its kind.
 	delete(w.Object, "kind")
 	delete(w.Object, "apiVersion")
-	return contains(l.Object, w.Object), nil
+	return missing("", l.Object, w.Object), nil
 }
 
-func contains(live, want any) bool {
+func missing(path string, live, want any) string {
 	switch w := want.(type) {
 	case map[string]any:
 		l, ok := live.(map[string]any)
 		if !ok {
-			return false
+			return path
 		}
-		for k, v := range w {
-			if !contains(l[k], v) {
-				return false
+		for _, k := range slices.Sorted(maps.Keys(w)) {
+			if p := missing(path+"."+k, l[k], w[k]); p != "" {
+				return p
 			}
 		}
-		return true
 	case []any:
 		l, ok := live.([]any)
 		if !ok || len(l) != len(w) {
-			return false
+			return path
 		}
 		for i := range w {
-			if !contains(l[i], w[i]) {
-				return false
+			if p := missing(fmt.Sprintf("%s[%d]", path, i), l[i], w[i]); p != "" {
+				return p
 			}
 		}
-		return true
 	default:
-		return equality.Semantic.DeepEqual(live, want)
+		if !equality.Semantic.DeepEqual(live, want) {
+			return path
+		}
 	}
+	return ""
 }
 
 // prune drops nulls and the empty maps that Go's zero values leave behind, except

@@ -3,7 +3,7 @@
 // # In this room
 //
 // Pure functions from a RaftCluster to objects: [Shared] gives what a cluster has once,
-// [Member] the StatefulSet of one member. [Covers] tells whether a live object already
+// [Member] the StatefulSet of one member. [Difference] tells whether a live object already
 // is what is wanted.
 //
 // # Never here

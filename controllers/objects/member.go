@@ -58,8 +58,6 @@ func claim(c *v1alpha1.RaftCluster, id int64, live *appsv1.StatefulSet) corev1.P
 	l := labels(c)
 	maps.Copy(l, memberSelector(c, id))
 	return corev1.PersistentVolumeClaim{
-		// Kubernetes fills these in; without them the object would never look as wanted.
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        v1alpha1.VolumeName,
 			Labels:      l,

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
 	"github.com/quorate/quorate/controllers/objects"
@@ -69,8 +70,10 @@ func (r *Reconciler) ensure(ctx context.Context, o *observe.Observed, want, live
 		if err := r.mayCreate(ctx, o, kind, want); err != nil {
 			return err
 		}
-	} else if same, err := objects.Covers(live, want); same || err != nil {
+	} else if path, err := objects.Difference(live, want); path == "" || err != nil {
 		return err
+	} else {
+		logf.FromContext(ctx).V(1).Info("an object is not as wanted", "kind", kind, "name", want.GetName(), "field", path)
 	}
 	u, err := objects.Unstructured(want)
 	if err != nil {

@@ -1,0 +1,436 @@
+package raftcluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/quorate/quorate/api/apitest"
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/controllers/nodeclient"
+	"github.com/quorate/quorate/controllers/objects"
+	"github.com/quorate/quorate/node/nodeapi"
+)
+
+var config *rest.Config
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	apitest.Main(m, func(c *rest.Config) { config = c })
+}
+
+// world is what surrounds the operator: a real API server, and in place of what runs
+// only on real nodes a model of it. step does what the StatefulSet controller and the
+// kubelets do; the nodes answer over real HTTP. Its clock stands still but for tests.
+type world struct {
+	t   *testing.T
+	ctx context.Context
+	c   client.WithWatch
+	ns  string
+	url string // of the server that plays all nodes' admin endpoints
+
+	mu      sync.Mutex
+	now     time.Time
+	volumes map[types.UID]*volume // by claim
+	nodes   map[string]*node      // by pod name
+	events  []string
+	term    uint64
+	leader  string // pod name
+	bad     string // image that does not start
+	noMoves bool   // nodes do not know PathTransfer
+}
+
+// volume is what outlives a pod.
+type volume struct {
+	incarnation string
+	founded     bool
+	damage      *nodeapi.Health // found by whoever opens it
+}
+
+// node is a running process.
+type node struct {
+	pod    types.UID
+	id     uint64
+	volume *volume
+	status nodeapi.Status
+	deaf   bool // does not answer
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	scheme, err := Scheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		t: t, ctx: t.Context(), c: c, ns: apitest.Namespace(t, config),
+		now:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		volumes: map[types.UID]*volume{}, nodes: map[string]*node{}, term: 1,
+	}
+	server := httptest.NewServer(w)
+	t.Cleanup(server.Close)
+	w.url = server.Listener.Addr().String()
+	return w
+}
+
+// reconciler gives a fresh operator, as after a restart, that works through c.
+func (w *world) reconciler(c client.Client) *Reconciler {
+	return &Reconciler{
+		Client: c, APIReader: w.c, Nodes: nodeclient.New(w.dial), Events: w, Clock: w.clock,
+		Options: objects.Options{DefaultImage: "node:1", OperatorNamespace: "quorate-system"},
+	}
+}
+
+func (w *world) dial(ctx context.Context, _ nodeclient.Target) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", w.url)
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// Eventf implements events.EventRecorder.
+func (w *world) Eventf(_, _ runtime.Object, kind, reason, _, note string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, kind+" "+reason+": "+fmt.Sprintf(note, args...))
+}
+
+// eventsOf gives the Events of a reason.
+func (w *world) eventsOf(reason string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []string
+	for _, e := range w.events {
+		if strings.Contains(e, " "+reason+": ") {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// --- what users do
+
+func (w *world) create(name string, change func(*v1alpha1.RaftCluster)) *v1alpha1.RaftCluster {
+	w.t.Helper()
+	cluster := &v1alpha1.RaftCluster{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}}
+	// The fields without omitzero must hold what a user's file would leave to the defaults.
+	cluster.Spec = defaults()
+	if change != nil {
+		change(cluster)
+	}
+	w.must(w.c.Create(w.ctx, cluster))
+	return cluster
+}
+
+func (w *world) get(name string) *v1alpha1.RaftCluster {
+	w.t.Helper()
+	var cluster v1alpha1.RaftCluster
+	w.must(w.c.Get(w.ctx, types.NamespacedName{Namespace: w.ns, Name: name}, &cluster))
+	return &cluster
+}
+
+// change changes the spec of a cluster.
+func (w *world) change(name string, change func(*v1alpha1.RaftClusterSpec)) {
+	w.t.Helper()
+	cluster := w.get(name)
+	change(&cluster.Spec)
+	w.must(w.c.Update(w.ctx, cluster))
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// --- what Kubernetes does
+
+// step does once what is to be done by the StatefulSet controller and the kubelets.
+func (w *world) step() {
+	w.t.Helper()
+	var sets appsv1.StatefulSetList
+	w.must(w.c.List(w.ctx, &sets, client.InNamespace(w.ns)))
+	for i := range sets.Items {
+		w.stepSet(&sets.Items[i])
+	}
+	w.mu.Lock()
+	w.elect()
+	w.mu.Unlock()
+	var pods corev1.PodList
+	w.must(w.c.List(w.ctx, &pods, client.InNamespace(w.ns)))
+	for i := range pods.Items {
+		w.stepPod(&pods.Items[i])
+	}
+}
+
+func (w *world) stepSet(set *appsv1.StatefulSet) {
+	if set.Status.ObservedGeneration != set.Generation {
+		set.Status.ObservedGeneration = set.Generation
+		w.must(w.c.Status().Update(w.ctx, set))
+	}
+	name := set.Name + "-0"
+	claim := set.Spec.VolumeClaimTemplates[0].DeepCopy()
+	claim.Name, claim.Namespace = claim.Name+"-"+name, w.ns
+	if err := w.c.Create(w.ctx, claim); apierrors.IsAlreadyExists(err) {
+		w.must(w.c.Get(w.ctx, client.ObjectKeyFromObject(claim), claim))
+	} else {
+		w.must(err)
+	}
+	pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
+	pod.Name, pod.Namespace = name, w.ns
+	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
+	// No such plug-in in this API server, and the model mounts nothing.
+	pod.Spec.ServiceAccountName, pod.Spec.Containers[0].VolumeMounts = "", nil
+	if err := w.c.Create(w.ctx, pod); !apierrors.IsAlreadyExists(err) {
+		w.must(err)
+		w.start(pod, claim.UID)
+	}
+}
+
+// start runs a node for a pod.
+func (w *world) start(pod *corev1.Pod, claim types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if pod.Spec.Containers[0].Image == w.bad {
+		w.nodes[pod.Name] = nil
+		return
+	}
+	v := w.volumes[claim]
+	if v == nil {
+		v = &volume{incarnation: fmt.Sprintf("%016x", len(w.volumes)+1)}
+		w.volumes[claim] = v
+	}
+	n := &node{pod: pod.UID, volume: v}
+	for _, arg := range pod.Spec.Containers[0].Args {
+		key, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		switch key {
+		case "name":
+			n.status.Name = value
+		case "cluster-id":
+			n.status.ClusterID = value
+		case "member-id":
+			_, err := fmt.Sscan(value, &n.id)
+			w.must(err)
+		}
+	}
+	n.status.MemberID, n.status.Incarnation, n.status.Version = n.id, v.incarnation, pod.Spec.Containers[0].Image
+	w.nodes[pod.Name] = n
+}
+
+// elect keeps a leader as long as it acts, and finds another one when a quorum acts.
+func (w *world) elect() {
+	acting := func(name string) bool {
+		n := w.nodes[name]
+		return n != nil && n.volume.founded && n.volume.damage == nil
+	}
+	if !acting(w.leader) {
+		w.leader = ""
+		n := 0
+		for name := range w.nodes {
+			if acting(name) {
+				n++
+				if w.leader == "" || name < w.leader {
+					w.leader = name
+				}
+			}
+		}
+		if n < len(w.nodes)/2+1 {
+			w.leader = ""
+		} else {
+			w.term++
+		}
+	}
+	for name, n := range w.nodes {
+		if n != nil {
+			n.refresh(w, name)
+		}
+	}
+}
+
+func (n *node) refresh(w *world, name string) {
+	s := &n.status
+	s.Term, s.Health, s.AwaitsFounding, s.LeaderID = w.term, n.volume.damage, !n.volume.founded, 0
+	s.LastIndex, s.CommitIndex = 100, 100
+	switch {
+	case n.volume.damage != nil:
+		s.Role = nodeapi.RoleFenced
+	case !n.volume.founded:
+		s.Role = nodeapi.RoleLearner
+	case name == w.leader:
+		s.Role = nodeapi.RoleLeader
+	default:
+		s.Role = nodeapi.RoleFollower
+	}
+	if l := w.nodes[w.leader]; l != nil && n.volume.damage == nil {
+		s.LeaderID = l.id
+	}
+}
+
+func (w *world) stepPod(pod *corev1.Pod) {
+	w.mu.Lock()
+	n, now := w.nodes[pod.Name], metav1.NewTime(w.now)
+	ready := n != nil && n.pod == pod.UID && n.volume.founded && n.volume.damage == nil && n.status.LeaderID != 0
+	w.mu.Unlock()
+	status := pod.Status.DeepCopy()
+	status.PodIP, status.PodIPs = "10.0.0.1", []corev1.PodIP{{IP: "10.0.0.1"}}
+	want := corev1.ConditionFalse
+	if ready {
+		want = corev1.ConditionTrue
+	}
+	if len(status.Conditions) == 1 && status.Conditions[0].Status == want {
+		return
+	}
+	status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: want, LastTransitionTime: now}}
+	if n == nil {
+		status.ContainerStatuses = []corev1.ContainerStatus{{Name: "node", State: corev1.ContainerState{
+			Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "no such image"},
+		}}}
+	}
+	pod.Status = *status
+	if err := w.c.Status().Update(w.ctx, pod); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		w.t.Fatal(err)
+	}
+}
+
+// --- what nodes do
+
+// ServeHTTP plays the admin endpoint of the node that the request was sent to.
+func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	pod, _, _ := strings.Cut(r.Host, ".")
+	n := w.nodes[pod]
+	if n == nil || n.deaf {
+		panic(http.ErrAbortHandler) // the connection breaks
+	}
+	n.refresh(w, pod)
+	switch r.Method + " " + r.URL.Path {
+	case "GET " + nodeapi.PathStatusz:
+		_ = json.NewEncoder(out).Encode(n.status)
+	case "POST " + nodeapi.PathFound:
+		w.found(out, r, n)
+	case "POST " + nodeapi.PathTransfer:
+		if w.noMoves {
+			http.NotFound(out, r)
+			return
+		}
+		w.term++
+		for name, other := range w.nodes {
+			if other != nil && name != w.leader && other.volume.founded && other.volume.damage == nil {
+				w.leader = name
+				break
+			}
+		}
+	default:
+		http.NotFound(out, r)
+	}
+}
+
+// found is nodeapi.FoundRequest to the letter.
+func (w *world) found(out http.ResponseWriter, r *http.Request, n *node) {
+	var req nodeapi.FoundRequest
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		http.Error(out, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if req != (nodeapi.FoundRequest{ClusterID: n.status.ClusterID, MemberID: n.id, Incarnation: n.volume.incarnation}) {
+		http.Error(out, "another volume", http.StatusConflict)
+		return
+	}
+	n.volume.founded = true
+}
+
+// damage gives the volume of a member a fault; nil mends it.
+func (w *world) damage(pod string, h *nodeapi.Health) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.nodes[pod].volume.damage = h
+}
+
+// wipe empties the volume of a member while its pod is gone, and starts it again.
+func (w *world) wipe(name string, id int64) {
+	w.t.Helper()
+	pod, claim := &corev1.Pod{}, &corev1.PersistentVolumeClaim{}
+	cluster := w.get(name)
+	w.must(w.c.Get(w.ctx, types.NamespacedName{Namespace: w.ns, Name: cluster.PodName(id)}, pod))
+	w.must(w.c.Get(w.ctx, types.NamespacedName{Namespace: w.ns, Name: cluster.ClaimName(id)}, claim))
+	w.must(w.c.Delete(w.ctx, pod))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.volumes[claim.UID] = &volume{incarnation: fmt.Sprintf("f%015x", len(w.volumes)+1)}
+}
+
+// --- running
+
+// pass steps the world and lets an operator look once.
+func (w *world) pass(r *Reconciler, name string) (ctrl.Result, error) {
+	w.step()
+	w.mu.Lock()
+	w.elect()
+	w.mu.Unlock()
+	return r.Reconcile(w.ctx, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: w.ns, Name: name}})
+}
+
+// until lets an operator look until the condition holds; enough passes are a bound that
+// a sound operator stays far below.
+func (w *world) until(r *Reconciler, name, what string, done func(*v1alpha1.RaftCluster) bool) *v1alpha1.RaftCluster {
+	w.t.Helper()
+	const enough = 120
+	for range enough {
+		if _, err := w.pass(r, name); err != nil {
+			w.t.Fatalf("reconcile until %s: %v", what, err)
+		}
+		if cluster := w.get(name); done(cluster) {
+			return cluster
+		}
+		w.advance(time.Second)
+	}
+	dump, _ := json.MarshalIndent(w.get(name).Status, "", "  ")
+	w.t.Fatalf("not %s after %d passes; status %s\nevents:\n%s", what, enough, dump, strings.Join(w.events, "\n"))
+	return nil
+}
+
+// pod gives a pod, nil for none.
+func (w *world) pod(name string) *corev1.Pod {
+	w.t.Helper()
+	var pod corev1.Pod
+	err := w.c.Get(w.ctx, types.NamespacedName{Namespace: w.ns, Name: name}, &pod)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	w.must(err)
+	return &pod
+}
