@@ -7,10 +7,12 @@ import (
 
 const (
 	// A read gets at least minRead bytes of room, in a buffer of minBuffer to maxBuffer
-	// bytes. A single longer frame gets what it needs.
+	// bytes. A single longer frame gets what it needs: at once up to believed, beyond
+	// that as its bytes arrive.
 	minRead   = 2 << 10
 	minBuffer = 16 << 10
 	maxBuffer = 256 << 10
+	believed  = 1 << 20
 )
 
 // frameReader cuts what arrives into frames. Memory behind a frame that was given
@@ -24,6 +26,7 @@ type frameReader struct {
 	from  int
 	size  int // of the next buffer
 	reads int // into this one
+	last  int // length of the last frame
 }
 
 // next gives the body of the next message, or nil when more must be read first.
@@ -47,6 +50,7 @@ func (r *frameReader) next() ([]byte, error) {
 		return nil, err
 	}
 	r.from += end
+	r.last = end
 	return have[headerSize:end:end], nil
 }
 
@@ -65,8 +69,8 @@ func (r *frameReader) fill() error {
 }
 
 // reserve makes room for a read. The frame that has arrived in part moves to a new
-// buffer where it does not fit into this one. That buffer has at most four times what has
-// arrived, or the usual size, whatever length the frame claims.
+// buffer where it does not fit into this one. That buffer is bounded by what has arrived
+// or by a constant, whatever length the frame claims.
 func (r *frameReader) reserve() {
 	have, free := len(r.buf)-r.from, cap(r.buf)-len(r.buf)
 	length := 0 // of the frame, when its header is there
@@ -75,11 +79,14 @@ func (r *frameReader) reserve() {
 		length = headerSize + n
 	}
 	fits := length > 0 && r.from+length <= cap(r.buf)
-	if fits || free >= minRead && (length == 0 || r.from == 0) {
+	if fits || free >= minRead && (length == 0 || r.from == 0 && cap(r.buf) >= believed) {
 		return
 	}
 	r.adapt()
-	size := max(r.size, min(length, 4*have))
+	if length == 0 {
+		length = min(r.last, believed) // the next frame is likely to be like the last
+	}
+	size := max(r.size, min(length, max(believed, 4*have)))
 	r.buf = append(make([]byte, 0, size), r.buf[r.from:]...)
 	r.from = 0
 }

@@ -50,7 +50,7 @@ func readAll(data []byte, seed uint64, limit int) (bodies [][]byte, err error) {
 }
 
 func TestFramesAreCutAsTheyWereSent(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		var data []byte
 		var want [][]byte

@@ -10,7 +10,7 @@ const (
 	// writeSize is how many bytes are gathered before they are written.
 	writeSize = 1 << 20
 	// keptBuffer bounds the memory that an idle connection holds on to.
-	keptBuffer = 256 << 10
+	keptBuffer = 2 * writeSize
 )
 
 // batchWriter encodes messages into one buffer and writes it: one call for all that
