@@ -90,14 +90,14 @@ type RaftSpec struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m))+$`
 	// +kubebuilder:default="1s"
 	// +optional
-	ElectionTimeout metav1.Duration `json:"electionTimeout,omitempty"`
+	ElectionTimeout metav1.Duration `json:"electionTimeout,omitzero"`
 	// heartbeatInterval is how often a leader is heard from when there is nothing to replicate.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m))+$`
 	// +kubebuilder:default="100ms"
 	// +optional
-	HeartbeatInterval metav1.Duration `json:"heartbeatInterval,omitempty"`
+	HeartbeatInterval metav1.Duration `json:"heartbeatInterval,omitzero"`
 	// snapshotEntries is how many applied entries the log keeps before a snapshot replaces them.
 	// +kubebuilder:default=100000
 	// +kubebuilder:validation:Minimum=1000
@@ -125,7 +125,7 @@ type RecoverySpec struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:default="10m"
 	// +optional
-	ResetAfter metav1.Duration `json:"resetAfter,omitempty"`
+	ResetAfter metav1.Duration `json:"resetAfter,omitzero"`
 }
 
 // BackoffSpec is the time between two restarts of a member: initial after the first,
@@ -139,14 +139,14 @@ type BackoffSpec struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:default="10s"
 	// +optional
-	Initial metav1.Duration `json:"initial,omitempty"`
+	Initial metav1.Duration `json:"initial,omitzero"`
 	// max is the longest time.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:default="5m"
 	// +optional
-	Max metav1.Duration `json:"max,omitempty"`
+	Max metav1.Duration `json:"max,omitzero"`
 }
 
 // PodSpec shapes the members' pods. The meaning of each field is that of a pod's.
