@@ -18,6 +18,7 @@ type Status string
 const (
 	Live    Status = "live"    // an entry that the log holds
 	Dropped Status = "dropped" // an entry that was cut off or compacted since
+	Whole   Status = "whole"   // an entry of a log that recovery refuses: live or dropped, who knows
 	Own     Status = "own"     // a record of the log's own
 	Torn    Status = "torn"    // the rest of a write that was never acknowledged
 	Damaged Status = "damaged" // something that had been durable and is no longer whole
@@ -77,7 +78,7 @@ type inspector struct {
 	fs    vfs.FS
 	visit func(Record) error
 	sum   Summary
-	live  map[string]map[int64]bool // by file and offset
+	live  map[string]map[int64]bool // by file and offset; nil when recovery would fail
 }
 
 func (in *inspector) damage(err error) { in.sum.Damage = append(in.sum.Damage, err) }
@@ -114,10 +115,10 @@ func (in *inspector) log(dir string) error {
 	in.sum.LogErr = err
 	if r != nil {
 		closeAll(append(r.chain, unused...))
+	}
+	if err == nil {
 		in.index(r)
-		if err == nil {
-			in.sum.Log = r.state()
-		}
+		in.sum.Log = r.state()
 	}
 	if err != nil && !isDamage(err) {
 		return err
@@ -199,6 +200,8 @@ func (in *inspector) whole(name string, f frame) error {
 		if h, err := parseHead(f.entry); f.entry.Kind == kindHead && err == nil {
 			rec.Note = fmt.Sprintf("the log holds (%d, %d]", h.base.Index, h.last.Index)
 		}
+	case in.live == nil:
+		rec.Status = Whole
 	case in.live[name][f.offset]:
 		rec.Status = Live
 	}
@@ -208,7 +211,7 @@ func (in *inspector) whole(name string, f frame) error {
 // broken tells of a place that holds no whole frame: damage when a later write is
 // there, a torn write otherwise.
 func (in *inspector) broken(name string, stop frame, cause error, next frame, found, durable bool) error {
-	rec := Record{File: name, Offset: stop.offset, Size: int64(stop.size), Entry: stop.entry, Status: Torn, Note: cause.Error()}
+	rec := Record{File: name, Offset: stop.offset, Size: int64(stop.size), Start: stop.start, Entry: stop.entry, Status: Torn, Note: cause.Error()}
 	if stop.size > 0 {
 		rec.Kind = kindName(stop.entry.Kind)
 	}

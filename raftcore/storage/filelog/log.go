@@ -172,7 +172,11 @@ func (l *Log) Close() error {
 	l.running.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.mu.chain {
+	open := append(l.mu.chain, l.mu.keeper.retired...)
+	if l.mu.keeper.next != nil {
+		open = append(open, l.mu.keeper.next)
+	}
+	for _, s := range open {
 		s.use.Lock() // wait for its readers
 		s.file.Close()
 		s.use.Unlock()

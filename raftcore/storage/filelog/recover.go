@@ -55,17 +55,20 @@ func replayDir(fsys vfs.FS, dir string) (*replay, []*segment, error) {
 	}
 	r := &replay{}
 	var unused []*segment
+	var buffers [2][]byte // the data of the last used segment, and that of the next one
+	next := 0
 	for i, seq := range seqs {
 		s := &segment{seq: seq, name: dir + "/" + segmentName(seq)}
 		if i > 0 && seq != seqs[i-1]+1 {
 			return r, unused, &storage.DamageError{File: dir + "/" + segmentName(seqs[i-1]+1), Reason: "the segment is missing"}
 		}
-		data, err := openSegment(fsys, s)
-		if err != nil {
+		if buffers[next], err = openSegment(fsys, s, buffers[next]); err != nil {
 			return r, unused, err
 		}
-		used, err := r.segment(s, data)
-		if !used {
+		used, err := r.segment(s, buffers[next])
+		if used {
+			next = 1 - next
+		} else {
 			unused = append(unused, s)
 		}
 		if err != nil {
@@ -97,24 +100,24 @@ func listSegments(fsys vfs.FS, dir string) ([]uint64, error) {
 	return seqs, nil
 }
 
-func openSegment(fsys vfs.FS, s *segment) ([]byte, error) {
+// openSegment opens a segment and reads all of it, into buf when that is large enough.
+func openSegment(fsys vfs.FS, s *segment, buf []byte) ([]byte, error) {
 	var err error
 	if s.file, err = fsys.OpenReadWrite(s.name); err != nil {
 		return nil, err
 	}
-	return readAll(s.file)
-}
-
-func readAll(f vfs.File) ([]byte, error) {
-	size, err := f.Size()
+	size, err := s.file.Size()
 	if err != nil {
 		return nil, err
 	}
-	data := make([]byte, size)
-	if _, err := f.ReadAt(data, 0); err != nil && err != io.EOF {
-		return nil, err
+	if int64(cap(buf)) < size {
+		buf = make([]byte, size)
 	}
-	return data, nil
+	buf = buf[:size]
+	if _, err := s.file.ReadAt(buf, 0); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read %s: %w", s.name, err)
+	}
+	return buf, nil
 }
 
 // demote takes their names from segments that were only prepared: a torn write may be
