@@ -19,6 +19,37 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkFloor is the least that a durable append can cost: one write over space that
+// was written before, and one sync.
+func BenchmarkFloor(b *testing.B) {
+	for _, size := range []int{160, 4128, 64 * 160, 64 * 4128} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			f, err := vfs.OS{}.Create(b.TempDir() + "/floor")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			const space = 16 << 20
+			if err := vfs.Zero(f, 0, space); err != nil {
+				b.Fatal(err)
+			}
+			buf, at := make([]byte, size), int64(0)
+			for b.Loop() {
+				if at+int64(size) > space {
+					at = 0
+				}
+				if _, err := f.WriteAt(buf, at); err != nil {
+					b.Fatal(err)
+				}
+				if err := f.Sync(); err != nil {
+					b.Fatal(err)
+				}
+				at += int64(size)
+			}
+		})
+	}
+}
+
 func benchmarkAppend(b *testing.B, size, batch int) {
 	s := benchStore(b)
 	payload := make([]byte, size)

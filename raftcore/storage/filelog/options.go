@@ -15,7 +15,7 @@ type Options struct {
 	MemberID  protocol.MemberID
 
 	// SegmentSize is the length of a log file in bytes: 16 MiB when zero, at least
-	// 8 KiB. An entry that is larger gets a file of its own size. The log takes
+	// 8 KiB and at most 1 GiB. An entry that is larger gets a file of its own size. The log takes
 	// at least two of them, the one that is written and the one that is ready.
 	SegmentSize int64
 	// KeepFree is how many pre-written files wait for their next life, beside the one
@@ -44,13 +44,14 @@ const (
 	defaultSegmentSize = 16 << 20
 	defaultKeepFree    = 4
 	minSegmentSize     = 8 << 10
+	maxSegmentSize     = 1 << 30 // offsets are kept in 32 bits, and an entry may reach beyond
 )
 
 func (o Options) withDefaults() Options {
 	if o.SegmentSize == 0 {
 		o.SegmentSize = defaultSegmentSize
 	}
-	o.SegmentSize = max(o.SegmentSize, minSegmentSize)
+	o.SegmentSize = min(max(o.SegmentSize, minSegmentSize), maxSegmentSize)
 	if o.KeepFree == 0 {
 		o.KeepFree = defaultKeepFree
 	}
