@@ -22,12 +22,21 @@
 //     everything given by Persist so far, this Effects included, is durable.
 //  3. Effects.Apply is applied in order; Applied is stepped afterwards.
 //  4. After a crash the member starts from exactly what was durable.
+//  5. A snapshot that Effects.SendSnapshot asks for goes out in the term of that Step,
+//     also when it is made later, and SnapshotReceived tells that term.
+//  6. Every Fetch is answered by Fetched. When the log could not give the entries the
+//     replica asks again; to report a damaged record as a fault is the caller's duty.
 //
-// Raft's own invariants are the five properties of paper figure 3; package devtools
+// SnapshotRequest and SnapshotResponse belong to the caller. It may step them as well:
+// then they count as signs of life.
+//
+// The replica's own invariants, and the rule of what may leave before it is durable, are
+// on [Replica]. Raft's are the five properties of paper figure 3; package devtools
 // checks them after every step of its simulations.
 //
 // # How to add
 //
-// A message: a row in the role x message table, a story in testdata, a line in
-// docs/protocol.md. An input: a type in input.go, a case in Step, a story.
+// A message: a row in the role x message table, a story in testdata (its README.md has
+// the commands), a line in docs/protocol.md. An input: a type in input.go, a case in
+// Replica.take, a story. A deliberate bug: package mutation, and a story that notices it.
 package replica

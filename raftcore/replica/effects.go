@@ -41,7 +41,8 @@ type Fetch struct {
 
 // Install asks the caller to make the received snapshot the state: the log becomes
 // empty with the snapshot's Last as its base, the state machine is restored; then
-// Persisted{Seq} is stepped. Apply continues after it.
+// Persisted{Seq} is stepped. Apply continues after it. It never comes together with a
+// Persist.
 type Install struct {
 	Seq  uint64 // in the same sequence as Persist.Seq
 	Meta protocol.SnapshotMeta

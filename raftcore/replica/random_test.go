@@ -14,12 +14,12 @@ import (
 // properties of paper figure 3 as it goes, and that the cluster works again when
 // the faults end.
 func TestRandomRunsKeepRaftsProperties(t *testing.T) {
-	seeds := 150
+	seeds := 80
 	if testing.Short() {
 		seeds = 30
 	}
 	for seed := range seeds {
-		if err := newChaos(uint64(seed)).run(1500); err != nil {
+		if err := newChaos(uint64(seed)).run(4000); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
@@ -29,6 +29,8 @@ func TestRandomRunsKeepRaftsProperties(t *testing.T) {
 type chaos struct {
 	*world
 	rng       *rand.Rand
+	storm     bool    // many crashes and partitions
+	sleepy    *member // its clock is slow
 	proposals int
 	readID    uint64
 	leaders   map[protocol.Term]protocol.MemberID
@@ -50,7 +52,11 @@ func newChaos(seed uint64) *chaos {
 		world: newWorld(3+2*rng.IntN(2), rng.IntN(2)), rng: rng,
 		leaders: map[protocol.Term]protocol.MemberID{}, asked: map[uint64]protocol.Index{}, logs: map[protocol.MemberID]seenLog{},
 	}
+	c.storm = rng.IntN(2) == 0
 	c.config.Seed = seed
+	if c.storm {
+		c.config.ElectionTicks, c.config.HeartbeatTicks = 4, 1
+	}
 	c.config.MaxTailBytes = []int{0, 100, 1000, 1 << 20}[rng.IntN(4)]
 	c.config.MaxInflight = 1 + rng.IntN(4)
 	c.config.MaxUncommittedBytes = 100 + rng.IntN(5000)
@@ -75,6 +81,9 @@ func (c *chaos) run(steps int) error {
 // act does one thing to one member, mostly what keeps a cluster going.
 func (c *chaos) act() error {
 	m := c.members[c.rng.IntN(len(c.members))]
+	if c.storm && c.rng.IntN(200) == 0 {
+		return c.strike(m)
+	}
 	dice := c.rng.IntN(1000)
 	if m.r == nil {
 		if dice < 50 {
@@ -85,7 +94,10 @@ func (c *chaos) act() error {
 	switch {
 	case dice < 550:
 		return c.network(dice)
-	case dice < 700:
+	case dice < 720:
+		if m == c.sleepy && dice > 560 {
+			return nil
+		}
 		return c.step(m, replica.Tick{})
 	case dice < 850:
 		return c.persist(m)
@@ -94,6 +106,32 @@ func (c *chaos) act() error {
 		return err
 	}
 	return c.input(m, dice)
+}
+
+// strike crashes a member, lets one lose patience, cuts one off and slows its clock, or
+// mends the links.
+func (c *chaos) strike(m *member) error {
+	switch c.rng.IntN(4) {
+	case 0:
+		c.crash(m)
+	case 1:
+		c.cut = nil
+	case 2:
+		c.sleepy, c.cut = m, map[link]bool{}
+		odds := 1 + c.rng.IntN(4)
+		for _, a := range c.members {
+			for _, b := range c.members {
+				c.cut[link{a.id, b.id}] = c.rng.IntN(odds+1) > 0 && (a == m) != (b == m) || c.rng.IntN(9) == 0
+			}
+		}
+	case 3:
+		for i := 0; i < 20 && m.r != nil; i++ {
+			if err := c.step(m, replica.Tick{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // network delivers, and now and then loses, repeats or reorders.
@@ -129,7 +167,7 @@ func (c *chaos) settleOther(m *member) (bool, error) {
 
 func (c *chaos) input(m *member, dice int) error {
 	switch {
-	case dice < 960:
+	case dice < 950:
 		var payloads [][]byte
 		for range 1 + c.rng.IntN(3) {
 			c.proposals++
@@ -160,6 +198,7 @@ func (c *chaos) input(m *member, dice int) error {
 
 // heal ends the faults: the cluster must elect a leader, commit, and agree.
 func (c *chaos) heal() error {
+	c.cut = nil
 	if err := c.startAll(); err != nil {
 		return err
 	}
@@ -191,7 +230,7 @@ func (c *chaos) heal() error {
 			return fmt.Errorf("member %d has applied %d of %d after the faults ended: %+v; its leader: %+v", m.id, s.Applied, last, s, leader.r.Status())
 		}
 	}
-	return c.checkReads()
+	return nil
 }
 
 // check holds the five properties against what every member says.
@@ -212,6 +251,9 @@ func (c *chaos) check() error {
 		if err := c.checkCommitted(m, s); err != nil {
 			return err
 		}
+	}
+	if err := c.checkReads(); err != nil {
+		return err
 	}
 	return c.checkLogMatching()
 }
@@ -308,6 +350,7 @@ func (c *chaos) checkReads() error {
 				return fmt.Errorf("member %d reads %d at %d, but %d was committed before", m.id, x.ID, x.Index, c.asked[x.ID])
 			}
 		}
+		m.reads = nil
 	}
 	return nil
 }

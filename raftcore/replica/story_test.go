@@ -101,6 +101,7 @@ var commands = map[string]command{
 	"disconnected": (*story).disconnect,
 	"cut":          (*story).cutLinks,
 	"heal":         func(s *story, _ *testing.T, _ *datadriven.TestData) error { s.world.cut = nil; return nil },
+	"table":        (*story).table,
 	"flying":       (*story).showFlying,
 	"status":       (*story).showStatus,
 	"logs":         (*story).showLogs,
