@@ -54,7 +54,7 @@ test: envtest-assets ## Run every test that needs no kubelet, 10,000 simulations
 .PHONY: e2e
 e2e: cluster-ready ## Run the tests on a real cluster: KUBECONFIG's, or else the devcluster, which is started
 	@mkdir -p $(OUT)
-	@$(TOOL) helm etcdctl; $(CLUSTER_ENV) go test -tags e2e -count=1 -json -timeout 30m ./test/e2e/... \
+	@$(CLUSTER_ENV) $(TOOL) helm etcdctl; go test -tags e2e -count=1 -json -timeout 30m ./test/e2e/... \
 	  | tee $(OUT)/e2e.json | go run ./hack/testsum -v
 
 .PHONY: fmt
