@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -164,9 +165,11 @@ func (w *world) get(name string) *v1alpha1.RaftCluster {
 // change changes the spec of a cluster.
 func (w *world) change(name string, change func(*v1alpha1.RaftClusterSpec)) {
 	w.t.Helper()
-	cluster := w.get(name)
-	change(&cluster.Spec)
-	w.must(w.c.Update(w.ctx, cluster))
+	w.must(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		cluster := w.get(name)
+		change(&cluster.Spec)
+		return w.c.Update(w.ctx, cluster)
+	}))
 }
 
 func (w *world) must(err error) {
@@ -199,7 +202,9 @@ func (w *world) step() {
 func (w *world) stepSet(set *appsv1.StatefulSet) {
 	if set.Status.ObservedGeneration != set.Generation {
 		set.Status.ObservedGeneration = set.Generation
-		w.must(w.c.Status().Update(w.ctx, set))
+		if err := w.c.Status().Update(w.ctx, set); !apierrors.IsConflict(err) {
+			w.must(err)
+		}
 	}
 	name := set.Name + "-0"
 	claim := set.Spec.VolumeClaimTemplates[0].DeepCopy()
