@@ -61,8 +61,10 @@ func (Identity) DecodeMembership(e Encoded) (protocol.Membership, error) {
 func pass[T any](e Encoded, op string) (T, error) {
 	v, ok := e.Value.(T)
 	if !ok {
-		return v, &Error{Op: op, Format: "identity", Offset: -1,
-			Reason: fmt.Sprintf("the value is a %T, not a %T: was it made by another serializer?", e.Value, v)}
+		return v, &Error{
+			Op: op, Format: "identity", Offset: -1,
+			Reason: fmt.Sprintf("the value is a %T, not a %T: was it made by another serializer?", e.Value, v),
+		}
 	}
 	return v, nil
 }

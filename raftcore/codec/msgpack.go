@@ -35,8 +35,10 @@ func (Msgpack) Binary() bool { return true }
 func (Msgpack) EncodeMessage(dst []byte, m protocol.Message) (Encoded, error) {
 	w := writer{b: dst}
 	if !w.message(m) {
-		return Encoded{}, &Error{Op: "encode message", Format: msgpackName, Offset: -1, Err: ErrUnknownKind,
-			Reason: fmt.Sprintf("a body of type %T is not one of package protocol's", m.Body)}
+		return Encoded{}, &Error{
+			Op: "encode message", Format: msgpackName, Offset: -1, Err: ErrUnknownKind,
+			Reason: fmt.Sprintf("a body of type %T is not one of package protocol's", m.Body),
+		}
 	}
 	return w.done("encode message")
 }

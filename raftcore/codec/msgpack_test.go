@@ -150,8 +150,10 @@ func BenchmarkMsgpack(b *testing.B) {
 		bench(b, fmt.Sprintf("append-64x%dB", size), batch(64, size), s.EncodeMessage, s.DecodeMessage)
 	}
 	bench(b, "heartbeat", batch(0, 0), s.EncodeMessage, s.DecodeMessage)
-	bench(b, "append-response", protocol.Message{From: 2, To: 1, Term: 7,
-		Body: &protocol.AppendResponse{Match: 123456, Round: 9, Incarnation: 1 << 60, Boot: 1 << 61}}, s.EncodeMessage, s.DecodeMessage)
+	bench(b, "append-response", protocol.Message{
+		From: 2, To: 1, Term: 7,
+		Body: &protocol.AppendResponse{Match: 123456, Round: 9, Incarnation: 1 << 60, Boot: 1 << 61},
+	}, s.EncodeMessage, s.DecodeMessage)
 }
 
 // TestAllocations holds what the hot path may allocate: nothing to encode into a buffer

@@ -40,8 +40,10 @@ func (r *reader) done() error {
 
 func (r *reader) fail(cause error, format string, args ...any) {
 	if r.err == nil {
-		r.err = &Error{Op: r.op, Format: msgpackName, Offset: r.total - len(r.b),
-			Reason: fmt.Sprintf(format, args...), Err: cause}
+		r.err = &Error{
+			Op: r.op, Format: msgpackName, Offset: r.total - len(r.b),
+			Reason: fmt.Sprintf(format, args...), Err: cause,
+		}
 	}
 }
 
@@ -56,6 +58,8 @@ func (r *reader) refuse(what string, err error) {
 
 // versioned opens the array of a top-level value, of which at least want elements
 // are known, and checks its version. It gives the number of elements.
+//
+//nolint:unparam // each kind of value has a version of its own; so far all are 1
 func (r *reader) versioned(what string, newest uint64, want int) int {
 	n := r.array(what)
 	if r.err != nil {

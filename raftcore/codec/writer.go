@@ -27,8 +27,10 @@ type writer struct {
 
 func (w *writer) done(op string) (Encoded, error) {
 	if w.tooLong > 0 {
-		return Encoded{}, &Error{Op: op, Format: msgpackName, Offset: -1,
-			Reason: fmt.Sprintf("a payload of %d bytes is longer than msgpack can tell (%d)", w.tooLong, uint32(math.MaxUint32))}
+		return Encoded{}, &Error{
+			Op: op, Format: msgpackName, Offset: -1,
+			Reason: fmt.Sprintf("a payload of %d bytes is longer than msgpack can tell (%d)", w.tooLong, uint32(math.MaxUint32)),
+		}
 	}
 	return Encoded{Bytes: w.b}, nil
 }

@@ -81,8 +81,10 @@ func openFile(fsys vfs.FS, name string) (vfs.File, error) {
 func NewSink(f File, o SinkOptions) *Sink {
 	o.Capacity = cmp.Or(o.Capacity, 256)
 	o.Patience = cmp.Or(o.Patience, time.Second)
-	s := &Sink{opts: o, slots: slots{file: f},
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
+	s := &Sink{
+		opts: o, slots: slots{file: f},
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
+	}
 	s.mu.next = 1
 	if f == nil {
 		close(s.ended)
@@ -135,8 +137,10 @@ func (s *Sink) add(f *Fault, unrecoverable bool) *entry {
 			return e
 		}
 	}
-	e := newEntry(Record{Sequence: s.mu.next, Kind: f.Kind, Message: f.Message, At: f.At.UTC(), Last: f.At.UTC(),
-		Unrecoverable: unrecoverable, Count: 1})
+	e := newEntry(Record{
+		Sequence: s.mu.next, Kind: f.Kind, Message: f.Message, At: f.At.UTC(), Last: f.At.UTC(),
+		Unrecoverable: unrecoverable, Count: 1,
+	})
 	s.mu.next++
 	s.mu.entries = append(s.mu.entries, e)
 	s.evict()

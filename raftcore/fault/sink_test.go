@@ -56,8 +56,10 @@ func TestReportIsOnDiskWhenItReturns(t *testing.T) {
 	s.Report(make1(fault.LogCorrupt, "segment 3 is damaged"))
 	again := open(t, mem.Crash(vfs.PowerLoss{Keep: 0}))
 	r, ok := again.Unrecoverable()
-	want := fault.Record{Sequence: 1, Kind: fault.LogCorrupt, Message: "segment 3 is damaged", At: noon, Last: noon,
-		Unrecoverable: true, Count: 1, Persisted: true}
+	want := fault.Record{
+		Sequence: 1, Kind: fault.LogCorrupt, Message: "segment 3 is damaged", At: noon, Last: noon,
+		Unrecoverable: true, Count: 1, Persisted: true,
+	}
 	if diff := cmp.Diff(want, r); !ok || diff != "" {
 		t.Errorf("after a loss of power (-want +got):\n%s", diff)
 	}

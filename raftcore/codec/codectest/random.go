@@ -42,8 +42,10 @@ func (r Random) Entry() protocol.Entry {
 
 // Command draws a command.
 func (r Random) Command() protocol.Command {
-	return protocol.Command{Client: r.number(), Serial: r.number(), Payload: r.payload(),
-		ReplyTo: protocol.ReplyTo{Member: protocol.MemberID(r.number()), Request: r.number()}}
+	return protocol.Command{
+		Client: r.number(), Serial: r.number(), Payload: r.payload(),
+		ReplyTo: protocol.ReplyTo{Member: protocol.MemberID(r.number()), Request: r.number()},
+	}
 }
 
 // Membership draws a membership; it need not make sense to Raft.
@@ -54,8 +56,10 @@ func (r Random) Membership() protocol.Membership {
 		for i := range address {
 			address[i] = byte('!' + r.IntN(90))
 		}
-		m.Members = append(m.Members, protocol.Member{ID: protocol.MemberID(r.number()), Address: string(address),
-			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner}[r.IntN(2)]})
+		m.Members = append(m.Members, protocol.Member{
+			ID: protocol.MemberID(r.number()), Address: string(address),
+			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner}[r.IntN(2)],
+		})
 	}
 	for range r.IntN(20) {
 		m.Outgoing = append(m.Outgoing, protocol.MemberID(r.number()))
@@ -65,8 +69,10 @@ func (r Random) Membership() protocol.Membership {
 
 // Message draws a message of the kind.
 func (r Random) Message(k protocol.MessageKind) protocol.Message {
-	return protocol.Message{From: protocol.MemberID(r.number()), To: protocol.MemberID(r.number()),
-		Term: protocol.Term(r.number()), Body: r.body(k)}
+	return protocol.Message{
+		From: protocol.MemberID(r.number()), To: protocol.MemberID(r.number()),
+		Term: protocol.Term(r.number()), Body: r.body(k),
+	}
 }
 
 func (r Random) body(k protocol.MessageKind) protocol.Body {
@@ -82,8 +88,10 @@ func (r Random) body(k protocol.MessageKind) protocol.Body {
 	case protocol.KindAppendRequest:
 		return r.appendRequest()
 	case protocol.KindAppendResponse:
-		return &protocol.AppendResponse{Rejected: r.flag(), Match: protocol.Index(r.number()), Hint: r.entryID(), Round: r.number(),
-			Incarnation: protocol.Incarnation(r.number()), Boot: protocol.Boot(r.number())}
+		return &protocol.AppendResponse{
+			Rejected: r.flag(), Match: protocol.Index(r.number()), Hint: r.entryID(), Round: r.number(),
+			Incarnation: protocol.Incarnation(r.number()), Boot: protocol.Boot(r.number()),
+		}
 	case protocol.KindSnapshotRequest:
 		meta := protocol.SnapshotMeta{Last: r.entryID(), Membership: r.Membership(), Size: int64(r.number() >> 1)}
 		return &protocol.SnapshotRequest{Meta: meta, Offset: int64(r.number() >> 1), Data: r.payload(), Checksum: r.Uint32(), Done: r.flag()}

@@ -51,8 +51,10 @@ func Entries() []Sample[protocol.Entry] {
 		{"command", es[1]},
 		{"configuration", es[2]},
 		{"session", es[3]},
-		{"command_large", protocol.Entry{Kind: protocol.EntryCommand, Term: 1 << 40, Index: 1 << 50,
-			Payload: bytes.Repeat([]byte("0123456789abcdef"), 20)}},
+		{"command_large", protocol.Entry{
+			Kind: protocol.EntryCommand, Term: 1 << 40, Index: 1 << 50,
+			Payload: bytes.Repeat([]byte("0123456789abcdef"), 20),
+		}},
 	}
 }
 

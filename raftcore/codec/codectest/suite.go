@@ -46,9 +46,11 @@ type form struct {
 }
 
 func formOf[T any](name string, v T, enc func([]byte, T) (codec.Encoded, error), dec func(codec.Encoded) (T, error)) form {
-	return form{name, v,
+	return form{
+		name, v,
 		func(dst []byte) (codec.Encoded, error) { return enc(dst, v) },
-		func(e codec.Encoded) (any, error) { return dec(e) }}
+		func(e codec.Encoded) (any, error) { return dec(e) },
+	}
 }
 
 func samples(s codec.Serializer) (fs []form) {

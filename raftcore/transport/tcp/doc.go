@@ -30,7 +30,9 @@
 // One goroutine for each incoming connection reads as much as has arrived and hands
 // all whole frames over in one call of Receive. Payloads share the memory that was
 // read into. It is never used again, so they may be kept; one that is kept pins the
-// up to 256 KiB that were read with it.
+// up to 256 KiB that were read with it, or the whole of a longer frame. While the handler
+// blocks, the sender is held back by the kernels; when it blocks for longer than
+// DeadAfter, the sender takes it for dead and connects again.
 //
 // # Never here
 //

@@ -81,7 +81,8 @@ func readControl(r io.Reader) (typ byte, body []byte, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	frame := append(header, make([]byte, n)...)
+	frame := make([]byte, headerSize+n)
+	copy(frame, header)
 	if _, err := io.ReadFull(r, frame[headerSize:]); err != nil {
 		return 0, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -95,7 +96,7 @@ func TestALengthIsNotBelieved(t *testing.T) {
 	header := beginFrame(nil)
 	header[2] = frameMessage
 	binary.BigEndian.PutUint32(header[4:], limit)
-	data := append(header, make([]byte, 100<<10)...)
+	data := slices.Concat(header, make([]byte, 100<<10))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if got, err := readAll(data, 7, limit); len(got) > 0 || err != io.EOF {

@@ -54,11 +54,11 @@ func TestRefusals(t *testing.T) {
 			a.SetPeers(map[protocol.MemberID]string{2: address})
 			a.Send(ping(1, 2, 1))
 			r := next(t, told, "the refusal")
-			if r.Reason != c.reason || r.Message != c.text || r.Member != 2 || r.Address != address {
+			if r.Reason != c.reason || r.Message != c.text || r.Member != 2 || r.Address != address || r.Local {
 				t.Errorf("refused with %+v", r)
 			}
 			waitFor(t, func() bool { return a.Stats().RefusedBy[c.reason] >= 3 })
-			if n := logged.count("a peer refuses this member"); n != 1 || len(told) > 0 {
+			if n := logged.count("refused: no connection with a peer"); n != 1 || len(told) > 0 {
 				t.Errorf("the same refusal was logged %d times and told %d times more", n, len(told))
 			}
 			if st := b.Stats(); st.Refused[c.reason] < 3 || st.Received > 0 || len(inbox.messages) > 0 {

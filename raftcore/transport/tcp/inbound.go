@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -101,7 +102,7 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 	}
 	conn := raw
 	if t.opts.TLS != nil {
-		c, err := serverTLS(t.opts.TLS, raw)
+		c, err := serverTLS(t.ctx, t.opts.TLS, raw)
 		if err != nil {
 			return nil, err
 		}
@@ -111,6 +112,7 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.opts.Logger.V(1).Info("a peer connected", "member", h.from, "incarnation", h.incarnation, "from", raw.RemoteAddr().String())
 	if p := (*t.peers.Load())[h.from]; p != nil && !p.connected() {
 		p.hurry()
 	}
@@ -119,7 +121,7 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 
 // serverTLS demands a verified certificate whatever the configuration says. A member
 // that speaks no TLS is told so in plain words.
-func serverTLS(t *TLS, raw net.Conn) (net.Conn, error) {
+func serverTLS(ctx context.Context, t *TLS, raw net.Conn) (net.Conn, error) {
 	config, err := t.Server()
 	if err != nil {
 		return nil, &configError{err}
@@ -127,7 +129,7 @@ func serverTLS(t *TLS, raw net.Conn) (net.Conn, error) {
 	config = config.Clone()
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	conn := tls.Server(raw, config)
-	err = conn.Handshake()
+	err = conn.HandshakeContext(ctx)
 	if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil {
 		r := refuse(ReasonTLS, "this member takes TLS only")
 		dismiss(record.Conn, r)

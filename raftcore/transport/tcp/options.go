@@ -25,7 +25,7 @@ type Options struct {
 	ListenAddr string       // host:port
 
 	TLS       *TLS                                                        // default: plain TCP
-	OnRefused func(protocol.MemberID, *Refusal)                           // called when a peer refuses us; must not block
+	OnRefused func(protocol.MemberID, *Refusal)                           // called once for each new refusal; must not block
 	Dial      func(ctx context.Context, address string) (net.Conn, error) // default: TCP
 	Logger    logr.Logger
 

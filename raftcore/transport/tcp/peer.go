@@ -90,7 +90,7 @@ func (p *peer) connect(ctx context.Context) (net.Conn, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
-	conn, err := p.greet(raw)
+	conn, err := p.greet(ctx, raw)
 	if err != nil {
 		raw.Close()
 		if r := refusalOfTLS(err); r != nil {
@@ -101,7 +101,7 @@ func (p *peer) connect(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-func (p *peer) greet(raw net.Conn) (net.Conn, error) {
+func (p *peer) greet(ctx context.Context, raw net.Conn) (net.Conn, error) {
 	o := &p.t.opts
 	tune(raw, o.DeadAfter)
 	if err := raw.SetDeadline(time.Now().Add(o.HandshakeTimeout)); err != nil {
@@ -109,7 +109,7 @@ func (p *peer) greet(raw net.Conn) (net.Conn, error) {
 	}
 	conn := raw
 	if o.TLS != nil {
-		c, err := clientTLS(o.TLS, raw, p.address)
+		c, err := clientTLS(ctx, o.TLS, raw, p.address)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func (p *peer) greet(raw net.Conn) (net.Conn, error) {
 	return conn, raw.SetDeadline(time.Time{})
 }
 
-func clientTLS(t *TLS, raw net.Conn, address string) (net.Conn, error) {
+func clientTLS(ctx context.Context, t *TLS, raw net.Conn, address string) (net.Conn, error) {
 	config, err := t.Client()
 	if err != nil {
 		return nil, &configError{err}
@@ -131,7 +131,7 @@ func clientTLS(t *TLS, raw net.Conn, address string) (net.Conn, error) {
 		config.ServerName = host
 	}
 	conn := tls.Client(raw, config)
-	return conn, conn.Handshake()
+	return conn, conn.HandshakeContext(ctx)
 }
 
 // serve writes what is queued until the connection breaks or the peer is stopped.
@@ -220,7 +220,7 @@ func (p *peer) noteRefusal(r *Refusal) time.Duration {
 	p.t.counters.refusedBy[r.Reason].Add(1)
 	if p.refused != *r {
 		p.refused = *r
-		p.t.opts.Logger.Error(r, "a peer refuses this member", "member", p.id, "address", p.address, "reason", r.Reason.String())
+		p.t.opts.Logger.Error(r, "refused: no connection with a peer", "member", p.id, "address", p.address, "reason", r.Reason.String())
 		if p.t.opts.OnRefused != nil {
 			p.t.opts.OnRefused(p.id, r)
 		}

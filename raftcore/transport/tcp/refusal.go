@@ -50,17 +50,23 @@ func (r Reason) String() string {
 	return fmt.Sprintf("Reason(%d)", uint8(r))
 }
 
-// Refusal tells why a connection was refused, in the words of the member that did.
+// Refusal tells why this member and another one do not connect, although they reach
+// each other.
 type Refusal struct {
 	Member  protocol.MemberID // the member that was called
 	Address string
 	Reason  Reason
-	Message string
+	Local   bool   // it was this member that did not like the other one
+	Message string // the words of the one that refused
 }
 
 // Error implements error.
 func (r *Refusal) Error() string {
-	return fmt.Sprintf("member %d at %s refuses this member (%v): %s", r.Member, r.Address, r.Reason, r.Message)
+	says := ""
+	if !r.Local {
+		says = "it says: "
+	}
+	return fmt.Sprintf("no connection with member %d at %s (%v): %s%s", r.Member, r.Address, r.Reason, says, r.Message)
 }
 
 // refuse makes a Refusal whose member and address the caller fills in.
@@ -82,13 +88,18 @@ func refusalOfTLS(err error) *Refusal {
 	)
 	switch {
 	case errors.As(err, &record):
-		return refuse(ReasonTLS, "the other side does not speak TLS: %s", record.Msg)
+		return local(refuse(ReasonTLS, "the other side does not speak TLS: %s", record.Msg))
 	case errors.As(err, &remote) && remote.Op == "remote error": // an alert of the other side
 		return refuse(ReasonTLS, "%v", remote)
 	case errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &host), errors.As(err, &settings):
-		return refuse(ReasonTLS, "%v", err)
+		return local(refuse(ReasonTLS, "%v", err))
 	}
 	return nil
+}
+
+func local(r *Refusal) *Refusal {
+	r.Local = true
+	return r
 }
 
 // configError tells that TLS's functions failed: this member's own fault.

@@ -47,7 +47,7 @@ func New(o Options, h transport.Handler) (*Transport, error) {
 	l := o.Listener
 	if l == nil {
 		var err error
-		if l, err = net.Listen("tcp", o.ListenAddr); err != nil {
+		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", o.ListenAddr); err != nil {
 			return nil, fmt.Errorf("listening for peers: %w", err)
 		}
 	}

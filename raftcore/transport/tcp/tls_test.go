@@ -64,8 +64,10 @@ type identity struct {
 }
 
 func (i *identity) set(t *testing.T, ca authority, change func(*x509.Certificate)) {
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: "member"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "member"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}
 	if change != nil {
 		change(template)
 	}
@@ -139,16 +141,17 @@ func TestTLSRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		caller, called *identity
+		local          bool
 		text           string
 	}{
-		{"the called one's authority is unknown", good(), newIdentity(t, stranger, nil), "certificate signed by unknown authority"},
-		{"the caller's authority is unknown", mixed, good(), "certificate required"},
-		{"the called one's certificate is for another host", good(), newIdentity(t, ca, func(c *x509.Certificate) { c.IPAddresses = nil; c.DNSNames = []string{"elsewhere"} }), "cannot validate certificate for 127.0.0.1"},
-		{"the called one's certificate has expired", good(), newIdentity(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }), "certificate has expired"},
-		{"the caller's certificate has expired", newIdentity(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }), good(), "expired certificate"},
-		{"only the called one uses TLS", nil, good(), "this member takes TLS only"},
-		{"only the caller uses TLS", good(), nil, "the other side does not speak TLS"},
-		{"the caller's files cannot be read", broken, good(), "loading this member's certificates: open tls.crt: no such file"},
+		{"the called one's authority is unknown", good(), newIdentity(t, stranger, nil), true, "certificate signed by unknown authority"},
+		{"the caller's authority is unknown", mixed, good(), false, "certificate required"},
+		{"the called one's certificate is for another host", good(), newIdentity(t, ca, func(c *x509.Certificate) { c.IPAddresses = nil; c.DNSNames = []string{"elsewhere"} }), true, "cannot validate certificate for 127.0.0.1"},
+		{"the called one's certificate has expired", good(), newIdentity(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }), true, "certificate has expired"},
+		{"the caller's certificate has expired", newIdentity(t, ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }), good(), false, "expired certificate"},
+		{"only the called one uses TLS", nil, good(), false, "this member takes TLS only"},
+		{"only the caller uses TLS", good(), nil, true, "the other side does not speak TLS"},
+		{"the caller's files cannot be read", broken, good(), true, "loading this member's certificates: open tls.crt: no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, _, _, told := member(t, 1, c.caller)
@@ -156,7 +159,7 @@ func TestTLSRefusals(t *testing.T) {
 			a.SetPeers(map[protocol.MemberID]string{2: address})
 			a.Send(ping(1, 2, 1))
 			r := next(t, told, "the refusal")
-			if r.Reason != tcp.ReasonTLS || !strings.Contains(r.Message, c.text) {
+			if r.Reason != tcp.ReasonTLS || r.Local != c.local || !strings.Contains(r.Message, c.text) {
 				t.Errorf("refused with %v", r)
 			}
 			if len(inbox.messages) > 0 {
