@@ -57,6 +57,7 @@ type workload struct {
 	snaps  map[protocol.EntryID][]byte
 	saved  []protocol.EntryID // snapshots that were committed
 
+	inner   bool // the crash is one within a recovery
 	crashes int
 	failed  string
 	gate    chan struct{}
@@ -234,16 +235,31 @@ func (w *workload) snapshot(s *Store) {
 	}
 }
 
+// nested tells at how many crashes one is followed by crashes of its recovery.
+const nested = 13
+
 // check recovers a crashed disk, compares, and goes on a little, so that what a torn
 // write has left would come up.
 func (w *workload) check(disk *vfs.Mem, what string) {
 	w.crashes++
 	opts := w.opts
 	opts.salt = rand.New(rand.NewPCG(w.seed, uint64(w.crashes))).Uint64
+	var again []*vfs.Mem // what is found when the power fails during recovery as well
+	if !w.inner && w.crashes%nested == 0 {
+		disk.Observe(func(vfs.Op, string) {
+			again = append(again, disk.Crash(vfs.PowerLoss{Keep: 50, Seed: w.seed + uint64(len(again))}))
+		})
+	}
 	s, err := Open(disk, "d", opts)
 	if err != nil {
 		w.fail("%s: recovery: %v", what, err)
 		return
+	}
+	disk.Observe(nil)
+	for i, d := range again {
+		w.inner = true
+		w.check(d, fmt.Sprintf("%s, then before operation %d of recovery", what, i+1))
+		w.inner = false
 	}
 	found := w.find(s.Log)
 	if found < 0 {

@@ -337,3 +337,26 @@ func TestNewerFormatIsTold(t *testing.T) {
 		t.Errorf("open gave %v, want ErrNewerFormat", err)
 	}
 }
+
+func TestAppendOutOfOrderPanics(t *testing.T) {
+	fs := newFaultyStore(t)
+	for _, es := range [][]protocol.Entry{
+		nil,
+		{command(1, 2, 1)},
+		{command(1, 0, 1)},
+		{command(1, 1, 1), command(1, 3, 1)},
+		{{Term: 1, Index: 1, Kind: codec.FrameOwnKinds}},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("append of %+v did not panic", es)
+				}
+			}()
+			fs.Log.Append(es, func(error) {})
+		}()
+	}
+	if err := fs.append(command(1, 1, 1)); err != nil {
+		t.Errorf("an append after them gave %v", err)
+	}
+}

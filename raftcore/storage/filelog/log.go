@@ -75,7 +75,7 @@ func (l *Log) State() protocol.LogState {
 }
 
 // Append implements storage.Log. An index outside (Base.Index, Last+1], or entries
-// with gaps, are a fault of the caller and panic.
+// with gaps, are a fault of the caller and panic. done must not wait for Close.
 func (l *Log) Append(entries []protocol.Entry, done func(error)) {
 	l.mu.Lock()
 	if l.mu.closing {
@@ -83,7 +83,10 @@ func (l *Log) Append(entries []protocol.Entry, done func(error)) {
 		go done(storage.ErrClosed)
 		return
 	}
-	l.check(entries)
+	if wrong := l.check(entries); wrong != "" {
+		l.mu.Unlock()
+		panic(wrong) // the bug is not in this room, and to go on would lose data
+	}
 	first := entries[0].Index
 	if first < l.mu.tailFrom {
 		l.mu.tail, l.mu.tailFrom = l.mu.tail[:0], first
@@ -101,23 +104,21 @@ func (l *Log) Append(entries []protocol.Entry, done func(error)) {
 	l.work.Signal()
 }
 
-// check panics when the entries cannot be appended: the bug is not in this room, and
-// to go on would lose data.
-func (l *Log) check(entries []protocol.Entry) {
+// check tells why the entries cannot be appended; it is empty when they can.
+func (l *Log) check(entries []protocol.Entry) string {
 	if len(entries) == 0 {
-		panic("append of no entries")
+		return "append of no entries"
 	}
-	if first := entries[0].Index; first <= l.mu.base.Index || first > l.mu.last.Index+1 {
-		panic(fmt.Sprintf("append at %d to a log that holds (%d, %d]", first, l.mu.base.Index, l.mu.last.Index))
+	first := entries[0].Index
+	if first <= l.mu.base.Index || first > l.mu.last.Index+1 {
+		return fmt.Sprintf("append at %d to a log that holds (%d, %d]", first, l.mu.base.Index, l.mu.last.Index)
 	}
-	for i, e := range entries {
-		if e.Index != entries[0].Index+protocol.Index(i) {
-			panic(fmt.Sprintf("append with a gap: entry %d is at place %d of entries from %d on", e.Index, i, entries[0].Index))
-		}
-		if e.Kind >= codec.FrameOwnKinds {
-			panic(fmt.Sprintf("entry %d has kind %d, which is the log's own", e.Index, e.Kind))
+	for i := range entries {
+		if e := &entries[i]; e.Index != first+protocol.Index(i) || e.Kind >= codec.FrameOwnKinds {
+			return fmt.Sprintf("append of entry %d of kind %d at place %d of entries from %d on", e.Index, e.Kind, i, first)
 		}
 	}
+	return ""
 }
 
 // Compact implements storage.Log. The base is durable with the next write; files that
