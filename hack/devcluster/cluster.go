@@ -48,7 +48,7 @@ func up(s *settings, p *progress, n int) error {
 // prepareState makes the cluster's directory, its port, its certificates and its kubeconfig.
 func prepareState(s *settings) error {
 	if s.Port == 0 {
-		port, err := freePort()
+		port, err := freePort(firstPort)
 		if err != nil {
 			return err
 		}

@@ -93,15 +93,15 @@ func listen(s *settings) (*os.File, error) {
 	return l.(*net.TCPListener).File()
 }
 
-// freePort finds a port for a new cluster.
-func freePort() (int, error) {
-	for port := firstPort; port < firstPort+100; port++ {
+// freePort finds a port for a new cluster: the first free one from the given one on.
+func freePort(from int) (int, error) {
+	for port := from; port < from+100; port++ {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			return port, l.Close()
 		}
 	}
-	return 0, fmt.Errorf("no port from %d to %d is free on 127.0.0.1", firstPort, firstPort+99)
+	return 0, fmt.Errorf("no port from %d to %d is free on 127.0.0.1", from, from+99)
 }
 
 // stopNode is a power cut: every process of node i dies at once. Its state stays.

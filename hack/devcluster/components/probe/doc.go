@@ -3,7 +3,7 @@
 // # In this room
 //
 // GET / tells the pod's name; /put?v=VALUE and /get write and read a file on the
-// volume; /fetch?url=URL fetches from another pod; /lookup?host=NAME asks the DNS.
+// volume; /fetch?url=URL fetches from another pod; /lookup?host=NAME asks the DNS. With arguments it prints them and ends.
 //
 // # Never here
 //

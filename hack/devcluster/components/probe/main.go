@@ -21,6 +21,10 @@ const (
 )
 
 func main() {
+	if len(os.Args) > 1 { // for kubectl exec: an image has no shell
+		fmt.Println(os.Args[1:])
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	server := &http.Server{Addr: ":8080", Handler: handlers(), ReadHeaderTimeout: peerTimeout}
