@@ -27,7 +27,7 @@ type Operation struct {
 	Call     Time
 	Return   Time // when the client was told; meaningless unless Done
 	Done     bool
-	Refused  bool // it was given back and never takes effect
+	Refused  bool           // it was given back and never takes effect
 	Index    protocol.Index // of the entry that a write became, once it was committed; 0: never
 	Effect   Time           // when the leader committed it
 

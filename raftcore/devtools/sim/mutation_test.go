@@ -102,31 +102,3 @@ func mustBeWell(t *testing.T, o Options) {
 		t.Errorf("the same run fails without the bug: %v", f)
 	}
 }
-
-// shortReigns lets leaders fall soon, and entries travel one by one: what an older
-// leader left behind is what the next ones have to deal with (paper figure 8).
-func shortReigns(o *Options) {
-	o.Members = 3 + 2*int(o.Seed%2)
-	o.Faults = Regicide | Delay
-	o.ElectionTicks = 4
-	o.MaxMessageBytes = 1
-	o.MaxInflight = 1
-}
-
-// slowDisks crashes members while much is not durable yet, and lets them come back soon.
-func slowDisks(o *Options) {
-	o.Faults |= SlowDisk | Crash | PowerLoss
-	o.Faults &^= LostLog
-	o.FaultEvery = 40 * Millisecond
-	o.DownFor = 10 * Millisecond
-	o.ElectionTicks = 4
-}
-
-func lostLogs(o *Options) { o.Faults |= LostLog }
-
-// staleLeaders cuts leaders off, or lets them sleep, while clients read.
-func staleLeaders(o *Options) {
-	o.Faults = Partition | Sleep | Break
-	o.AimAtLeader = 90
-	o.ReadPercent = 70
-}

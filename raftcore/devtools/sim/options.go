@@ -217,21 +217,18 @@ var options = []option{
 	boolean("healmajority", func(o *Options) *bool { return &o.HealMajority }),
 }
 
-// String writes the options as ParseOptions reads them: the seed, then what differs
-// from OptionsFor(seed).
+// String writes the options as ParseOptions reads them: the seed, then all the others,
+// so that the line means the same when OptionsFor draws differently.
 func (o Options) String() string {
-	drawn := OptionsFor(o.Seed)
 	words := []string{strconv.FormatUint(o.Seed, 10)}
 	for _, x := range options {
-		if v := x.get(&o); v != x.get(&drawn) {
-			words = append(words, x.name+"="+v)
-		}
+		words = append(words, x.name+"="+x.get(&o))
 	}
 	return strings.Join(words, " ")
 }
 
-// ParseOptions reads a line of testdata/seeds.txt: a seed, then name=value for each
-// option that differs from OptionsFor(seed).
+// ParseOptions reads a line of testdata/seeds.txt: a seed, then name=value for options.
+// Those that are not named are as OptionsFor draws them.
 func ParseOptions(line string) (Options, error) {
 	words := strings.Fields(line)
 	if len(words) == 0 {

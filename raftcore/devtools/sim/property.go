@@ -48,6 +48,6 @@ type Failure struct {
 
 // Error gives the whole story.
 func (f *Failure) Error() string {
-	return fmt.Sprintf("%s is broken at step %d, %v: %s\nrun it again with the options %q\nlast events:\n  %s",
+	return fmt.Sprintf("%s is broken at step %d, %v: %s\nsee it again by go test -run TestOnly -sim.only %q\nlast events:\n  %s",
 		f.Property, f.Step, f.At, f.Detail, f.Options.String(), strings.Join(f.Trace, "\n  "))
 }

@@ -30,7 +30,7 @@ func TestSimulation(t *testing.T) {
 	}
 	runs := regressions(t)
 	for i := range n {
-		o := OptionsFor(*first + uint64(i))
+		o := profiled(*first + uint64(i))
 		if *steps > 0 {
 			o.Steps = *steps
 		}

@@ -1,0 +1,54 @@
+package sim
+
+// profiles lead runs to where one sort of bug shows. TestSimulation gives every second
+// seed to one of them; TestMutations looks with them for bugs that are switched on.
+var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers}
+
+// profiled draws the options of a seed.
+func profiled(seed uint64) Options {
+	o := OptionsFor(seed)
+	if n := uint64(len(profiles)); seed%2 == 0 {
+		profiles[seed/2%n](&o)
+	}
+	return o
+}
+
+// shortReigns lets leaders fall soon, and entries travel one by one: what an older
+// leader left behind is what the next ones have to deal with (paper figure 8).
+func shortReigns(o *Options) {
+	o.Members = 3 + 2*int(o.Seed%2)
+	o.Faults = Regicide | Delay
+	o.ElectionTicks = 4
+	o.MaxMessageBytes = 1
+	o.MaxInflight = 1
+}
+
+// slowDisks crashes members while much is not durable yet, and lets them come back soon.
+func slowDisks(o *Options) {
+	o.Faults |= SlowDisk | Crash | PowerLoss
+	o.Faults &^= LostLog
+	o.FaultEvery = 40 * Millisecond
+	o.DownFor = 10 * Millisecond
+	o.ElectionTicks = 4
+}
+
+// lostLogs has members come back without what they had acknowledged.
+func lostLogs(o *Options) { o.Faults |= LostLog }
+
+// staleLeaders cuts leaders off, or lets them sleep, while clients read.
+func staleLeaders(o *Options) {
+	o.Faults = Partition | Sleep | Break
+	o.AimAtLeader = 90
+	o.ReadPercent = 70
+}
+
+// sleepers let leaders come and go, while members that slept take up old messages as if
+// no time had passed.
+func sleepers(o *Options) {
+	o.Members, o.Learners = 3, 0
+	o.Faults |= Sleep | Transfer | Partition
+	o.Faults &^= Loss | Duplication | SlowDisk
+	o.FaultEvery = 40 * Millisecond
+	o.AimAtLeader = 60
+	o.ReadPercent = 80
+}
