@@ -93,7 +93,8 @@ func root() string {
 	return "."
 }
 
-// Namespace makes a namespace for one test and gives its name.
+// Namespace makes a namespace for one test and gives its name. It takes only pods that
+// meet Pod Security "restricted".
 func Namespace(t *testing.T, config *rest.Config) string {
 	t.Helper()
 	c, err := kubernetes.NewForConfig(config)
@@ -101,7 +102,10 @@ func Namespace(t *testing.T, config *rest.Config) string {
 		t.Fatal(err)
 	}
 	ns, err := c.CoreV1().Namespaces().Create(context.Background(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "test-",
+			Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+		}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatalf("create a namespace: %v", err)
 	}

@@ -1,0 +1,224 @@
+package objects
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var options = Options{DefaultImage: "ghcr.io/quorate/quorate-node:test", OperatorNamespace: "quorate-system"}
+
+// demo is a cluster with every default.
+func demo() *v1alpha1.RaftCluster {
+	duration := func(d time.Duration) metav1.Duration { return metav1.Duration{Duration: d} }
+	return &v1alpha1.RaftCluster{
+		ObjectMeta: metav1.ObjectMeta{Name: "demo", Namespace: "default", UID: "11111111-2222-3333-4444-555555555555"},
+		Spec: v1alpha1.RaftClusterSpec{
+			Replicas: 3,
+			Storage:  v1alpha1.StorageSpec{Size: resource.MustParse("1Gi"), WhenDeleted: v1alpha1.RetainVolumes},
+			Raft: v1alpha1.RaftSpec{
+				ElectionTimeout: duration(time.Second), HeartbeatInterval: duration(100 * time.Millisecond), SnapshotEntries: 100000,
+			},
+		},
+		Status: v1alpha1.RaftClusterStatus{ClusterID: "0c0ffee0-0000-4000-8000-000000000000", Replicas: 3},
+	}
+}
+
+// full is a cluster that sets everything there is.
+func full() *v1alpha1.RaftCluster {
+	c := demo()
+	class := "fast"
+	c.Spec.Image, c.Spec.ImagePullPolicy = "example.com/node:2", corev1.PullAlways
+	c.Spec.Storage = v1alpha1.StorageSpec{Size: resource.MustParse("20Gi"), StorageClassName: &class, WhenDeleted: v1alpha1.DeleteVolumes}
+	c.Spec.Pod = v1alpha1.PodSpec{
+		Resources: corev1.ResourceRequirements{
+			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")},
+			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
+		},
+		NodeSelector: map[string]string{"disk": "ssd"},
+		Affinity: &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+				TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: Selector(c)},
+			}},
+		}},
+		Tolerations: []corev1.Toleration{{Key: "raft", Operator: corev1.TolerationOpExists}},
+		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
+			MaxSkew: 2, TopologyKey: corev1.LabelTopologyZone, WhenUnsatisfiable: corev1.DoNotSchedule,
+			LabelSelector: &metav1.LabelSelector{MatchLabels: Selector(c)},
+		}},
+		PriorityClassName: "important",
+		ImagePullSecrets:  []corev1.LocalObjectReference{{Name: "registry"}},
+		// What belongs to the operator cannot be overridden.
+		Labels:      map[string]string{"team": "a", "app.kubernetes.io/name": "mine", v1alpha1.LabelCluster: "other"},
+		Annotations: map[string]string{"note": "b", v1alpha1.AnnotationTemplateHash: "mine"},
+	}
+	return c
+}
+
+func render(t *testing.T, objs []client.Object) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	for _, obj := range objs {
+		u, err := Unstructured(obj)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := yaml.Marshal(u.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.WriteString("---\n")
+		out.Write(b)
+	}
+	return out.Bytes()
+}
+
+func TestGolden(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		objs []client.Object
+	}{
+		{"shared", Shared(demo(), options)},
+		{"member", []client.Object{Member(demo(), options, 2, nil)}},
+		{"member-full", []client.Object{Member(full(), options, 2, nil)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := render(t, tt.objs)
+			file := filepath.Join("testdata", tt.name+".yaml")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s (-want +got); -update if that is meant:\n%s", file, diff)
+			}
+		})
+	}
+}
+
+func TestQuorumStaysAvailable(t *testing.T) {
+	for replicas, want := range map[int32]int32{1: 1, 2: 2, 3: 2, 4: 3, 5: 3, 7: 4, 9: 5} {
+		c := demo()
+		c.Status.Replicas = replicas
+		if got := disruptionBudget(c).Spec.MinAvailable.IntVal; got != want {
+			t.Errorf("%d members: minAvailable %d, want %d", replicas, got, want)
+		}
+	}
+}
+
+// What changes the hash restarts pods; nothing else may.
+func TestTemplateHash(t *testing.T) {
+	hash := func(change func(*v1alpha1.RaftCluster)) string {
+		c := demo()
+		change(c)
+		return Member(c, options, 1, nil).Annotations[v1alpha1.AnnotationTemplateHash]
+	}
+	base := hash(func(*v1alpha1.RaftCluster) {})
+	for name, tt := range map[string]struct {
+		restarts bool
+		change   func(*v1alpha1.RaftCluster)
+	}{
+		"image":         {true, func(c *v1alpha1.RaftCluster) { c.Spec.Image = "x" }},
+		"election":      {true, func(c *v1alpha1.RaftCluster) { c.Spec.Raft.ElectionTimeout.Duration = time.Minute }},
+		"label":         {true, func(c *v1alpha1.RaftCluster) { c.Spec.Pod.Labels = map[string]string{"a": "b"} }},
+		"size":          {false, func(c *v1alpha1.RaftCluster) { c.Spec.Storage.Size = resource.MustParse("2Gi") }},
+		"when deleted":  {false, func(c *v1alpha1.RaftCluster) { c.Spec.Storage.WhenDeleted = v1alpha1.DeleteVolumes }},
+		"wish to scale": {false, func(c *v1alpha1.RaftCluster) { c.Spec.Replicas = 5 }},
+		"bootstrapped":  {false, func(c *v1alpha1.RaftCluster) { c.Status.Bootstrapped = true }},
+		"recovery":      {false, func(c *v1alpha1.RaftCluster) { c.Spec.Recovery.ResetAfter.Duration = time.Minute }},
+	} {
+		if restarts := hash(tt.change) != base; restarts != tt.restarts {
+			t.Errorf("%s: restarts pods: %t, want %t", name, restarts, tt.restarts)
+		}
+	}
+}
+
+// A claim template never changes: the size that exists is kept.
+func TestLiveSizeIsKept(t *testing.T) {
+	live := Member(demo(), options, 1, nil)
+	c := demo()
+	c.Spec.Storage.Size = resource.MustParse("5Gi")
+	got := Member(c, options, 1, live)
+	if diff := cmp.Diff(live.Spec.VolumeClaimTemplates, got.Spec.VolumeClaimTemplates); diff != "" {
+		t.Errorf("claim template (-live +wanted):\n%s", diff)
+	}
+}
+
+func TestDifference(t *testing.T) {
+	want := Member(demo(), options, 1, nil)
+	tests := []struct {
+		name   string
+		change func(*appsv1.StatefulSet)
+		path   string
+	}{
+		{"the same", func(*appsv1.StatefulSet) {}, ""},
+		{"filled in by Kubernetes", func(s *appsv1.StatefulSet) {
+			s.TypeMeta = metav1.TypeMeta{}
+			s.UID, s.Generation = "u", 3
+			s.Status.Replicas = 1
+			s.Labels["theirs"] = "x"
+			s.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+			s.Spec.Template.Spec.Containers[0].ImagePullPolicy = corev1.PullAlways
+		}, ""},
+		{"a changed value", func(s *appsv1.StatefulSet) { *s.Spec.Replicas = 0 }, ".spec.replicas"},
+		{"a missing label", func(s *appsv1.StatefulSet) { delete(s.Labels, v1alpha1.LabelMember) }, ".metadata.labels.quorate.dev/member"},
+		{"a changed argument", func(s *appsv1.StatefulSet) { s.Spec.Template.Spec.Containers[0].Args[1] = "x" }, ".spec.template.spec.containers[0].args[1]"},
+		{"one container more", func(s *appsv1.StatefulSet) {
+			s.Spec.Template.Spec.Containers = append(s.Spec.Template.Spec.Containers, corev1.Container{Name: "x"})
+		}, ".spec.template.spec.containers"},
+		{"another wish", func(s *appsv1.StatefulSet) { s.Annotations[v1alpha1.AnnotationSpecHash] = "old" }, ".metadata.annotations.quorate.dev/spec-hash"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			live := want.DeepCopy()
+			tt.change(live)
+			got, err := Difference(live, want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != tt.path {
+				t.Errorf("differs at %q, want %q", got, tt.path)
+			}
+		})
+	}
+}
+
+// An empty selector means "all": it must reach the API server.
+func TestUnknownOperatorNamespaceAllowsAnyNamespace(t *testing.T) {
+	var policy *networkingv1.NetworkPolicy
+	for _, obj := range Shared(demo(), Options{}) {
+		if p, ok := obj.(*networkingv1.NetworkPolicy); ok {
+			policy = p
+		}
+	}
+	u, err := Unstructured(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := u.Object["spec"].(map[string]any)["ingress"].([]any)
+	from := rules[2].(map[string]any)["from"].([]any)[0].(map[string]any)
+	if _, ok := from["namespaceSelector"]; !ok {
+		t.Errorf("the rule for the operator is %v: it would hold for the cluster's own namespace only", from)
+	}
+}
