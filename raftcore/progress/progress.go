@@ -60,13 +60,9 @@ type Progress struct {
 
 	incarnation protocol.Incarnation
 	boot        protocol.Boot
-	known       bool            // incarnation and boot have been heard
-	former      []protocol.Boot // earlier lives; late answers of theirs count for nothing
+	known       bool   // incarnation and boot have been heard
+	since       uint64 // answers to requests of earlier rounds count for nothing
 }
-
-// formerLives is how many earlier lives are remembered. A follower would have to be
-// restarted more often within one term while its answer was under way.
-const formerLives = 16
 
 // New gives the progress of a follower of which nothing is known. The window is how
 // many requests with entries may be unanswered.
@@ -107,41 +103,38 @@ type Life uint8
 // The lives.
 const (
 	SameLife Life = iota
-	NewLife       // the follower was restarted or its volume replaced: what was known is void
-	PastLife      // a late answer from before that: it must count for nothing
+	NewLife       // another one than before: what was known is void
+	PastLife      // a late answer: it must count for nothing
 )
 
-// Answered notes which life of the follower an answer comes from. On NewLife the
-// caller resets the progress with Reset.
-func (p *Progress) Answered(i protocol.Incarnation, b protocol.Boot) Life {
-	if p.known && p.incarnation == i && p.boot == b {
-		return SameLife
-	}
-	if slices.Contains(p.former, b) {
+// Answered notes which life of the follower an answer comes from, and which read round
+// it echoes. On NewLife the caller resets the progress with Reset.
+//
+// Lives have no order, and an answer may be late: an unknown life can be newer or older
+// than the one that was heard before. Therefore neither is believed until a request that
+// was sent after the change is answered.
+func (p *Progress) Answered(i protocol.Incarnation, b protocol.Boot, round uint64) Life {
+	switch {
+	case round < p.since:
 		return PastLife
-	}
-	first := !p.known
-	if !first {
-		p.former = append(p.former, p.boot)
-		if len(p.former) > formerLives {
-			p.former = p.former[1:]
-		}
+	case p.known && (p.incarnation != i || p.boot != b):
+		p.incarnation, p.boot = i, b
+		return NewLife
 	}
 	p.known, p.incarnation, p.boot = true, i, b
-	if first {
-		return SameLife
-	}
-	return NewLife
+	return SameLife
 }
 
-// Reset forgets how far the follower had come: it probes at next. keepMatch is for a
-// deliberate bug only.
-func (p *Progress) Reset(next protocol.Index, keepMatch bool) {
+// Reset forgets how far the follower had come: it probes at next, and believes only
+// answers to requests of the round since or later. keepMatch is for a deliberate bug
+// only.
+func (p *Progress) Reset(next protocol.Index, since uint64, keepMatch bool) {
 	if !keepMatch {
 		p.Match = 0
 	}
-	p.Next = max(next, p.Match+1)
+	p.Next, p.since, p.SentCommit = max(next, p.Match+1), since, 0
 	p.probe()
+	p.paused = true
 }
 
 // Acknowledged takes a positive answer. One that covers the probe's previous entry

@@ -41,7 +41,7 @@ func TestTransitions(t *testing.T) {
 		{"a snapshot holds everything", func(p *progress.Progress) { full(p); p.NeedSnapshot() }, view{progress.Snapshot, 4, 7, 0, false}},
 		{"and ends in a probe after it", func(p *progress.Progress) { p.NeedSnapshot(); p.SnapshotDone(9) }, view{progress.Probe, 0, 9, 0, true}},
 		{"a failed one can wait", func(p *progress.Progress) { p.NeedSnapshot(); p.SnapshotDone(1); p.Pause() }, view{progress.Probe, 0, 1, 0, false}},
-		{"a new life voids what was known", func(p *progress.Progress) { full(p); p.Reset(3, false) }, view{progress.Probe, 0, 3, 0, true}},
+		{"a new life voids what was known", func(p *progress.Progress) { full(p); p.Reset(3, 1, false) }, view{progress.Probe, 0, 3, 0, false}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,26 +57,58 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
+// answer is one from a life, echoing a round.
+type answer struct {
+	incarnation protocol.Incarnation
+	boot        protocol.Boot
+	round       uint64
+}
+
 func TestLives(t *testing.T) {
 	p := progress.New(2, 5, 2)
-	steps := []struct {
-		incarnation protocol.Incarnation
-		boot        protocol.Boot
-		want        progress.Life
+	round := uint64(0)
+	for i, s := range []struct {
+		answer
+		want progress.Life
 	}{
-		{1, 10, progress.SameLife}, // the first that is heard
-		{1, 10, progress.SameLife},
-		{1, 11, progress.NewLife}, // restarted
-		{1, 10, progress.PastLife},
-		{1, 11, progress.SameLife},
-		{2, 12, progress.NewLife}, // a new volume
-		{1, 11, progress.PastLife},
-		{1, 10, progress.PastLife},
-		{2, 12, progress.SameLife},
-	}
-	for i, s := range steps {
-		if got := p.Answered(s.incarnation, s.boot); got != s.want {
-			t.Errorf("step %d: incarnation %d, boot %d: life %d, want %d", i, s.incarnation, s.boot, got, s.want)
+		{answer{1, 10, 0}, progress.SameLife}, // the first that is heard
+		{answer{1, 10, 0}, progress.SameLife},
+		{answer{1, 11, 0}, progress.NewLife}, // restarted: round 1 begins
+		{answer{1, 10, 0}, progress.PastLife},
+		{answer{1, 11, 0}, progress.PastLife}, // not proved yet
+		{answer{1, 11, 1}, progress.SameLife},
+		{answer{2, 12, 1}, progress.NewLife}, // a new volume: round 2
+		{answer{1, 11, 1}, progress.PastLife},
+		{answer{2, 12, 2}, progress.SameLife},
+	} {
+		got := p.Answered(s.incarnation, s.boot, s.round)
+		if got != s.want {
+			t.Errorf("step %d: %+v: life %d, want %d", i, s.answer, got, s.want)
 		}
+		if got == progress.NewLife {
+			round++
+			p.Reset(1, round, false)
+		}
+	}
+}
+
+// TestLateAnswerOfAnUnheardLife is a follower that was restarted before it was first
+// heard: the late answer of its earlier life must not shut out the present one.
+func TestLateAnswerOfAnUnheardLife(t *testing.T) {
+	p := progress.New(2, 5, 2)
+	p.Answered(1, 11, 0)
+	if got := p.Answered(1, 10, 0); got != progress.NewLife {
+		t.Fatalf("the late answer: life %d", got)
+	}
+	p.Reset(1, 1, false)
+	if got := p.Answered(1, 11, 1); got != progress.NewLife {
+		t.Fatalf("the present life answers the request of round 1: life %d", got)
+	}
+	p.Reset(1, 2, false)
+	if got := p.Answered(1, 10, 0); got != progress.PastLife {
+		t.Errorf("another late answer: life %d", got)
+	}
+	if got := p.Answered(1, 11, 2); got != progress.SameLife {
+		t.Errorf("the present life answers the request of round 2: life %d", got)
 	}
 }

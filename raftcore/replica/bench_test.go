@@ -34,6 +34,22 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
+// TestStepAllocatesFewTimesPerBatch guards what BenchmarkStep shows: for one batch on
+// three replicas a Persist each, two requests and two answers, and the inputs that the
+// test itself makes.
+func TestStepAllocatesFewTimesPerBatch(t *testing.T) {
+	p := newPingPong(t)
+	payloads := make([][]byte, 64)
+	propose := replica.Input(replica.Propose{Kind: protocol.EntryCommand, Payloads: payloads})
+	n := testing.AllocsPerRun(1000, func() {
+		p.step(p.leader, propose)
+		p.run()
+	})
+	if n > 16 {
+		t.Errorf("%v allocations for a batch", n)
+	}
+}
+
 // pingPong is a cluster with the fastest possible disks and network.
 type pingPong struct {
 	tb      testing.TB

@@ -20,7 +20,7 @@ type Config struct {
 
 	MaxMessageBytes     int // of entries in one AppendRequest, by Entry.Size; at least one entry is sent
 	MaxInflight         int // AppendRequests with entries that a follower may have unanswered
-	MaxUncommittedBytes int // beyond it a leader refuses proposals
+	MaxUncommittedBytes int // not committed, or not durable at the leader: beyond it a leader refuses proposals
 	MaxTailBytes        int // entries kept in memory beside those that must be
 
 	Mutation mutation.Set // deliberate bugs, for tests of the tests only

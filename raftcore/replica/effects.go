@@ -60,7 +60,7 @@ type RefusalReason uint8
 // The reasons.
 const (
 	NoLeader     RefusalReason = 1 // no leader is known; try again
-	Overloaded   RefusalReason = 2 // too many bytes are not committed yet; try again later
+	Overloaded   RefusalReason = 2 // too many bytes are not committed or not durable yet; try again later
 	Transferring RefusalReason = 3 // the leader hands over; try again
 )
 

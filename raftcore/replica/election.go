@@ -179,6 +179,7 @@ func (r *Replica) record(from protocol.MemberID) {
 func (r *Replica) becomeFollower(t protocol.Term, leader protocol.MemberID) {
 	if t > r.term {
 		r.term, r.vote, r.writes.hard = t, 0, true
+		r.heardRound = 0
 	}
 	if r.role == Leader {
 		r.stopLeading()

@@ -14,6 +14,7 @@ func (r *Replica) follow(m protocol.Message) {
 	if !r.acceptLeader(m.From) || !wellFormed(req, m.Term) {
 		return
 	}
+	r.heardRound = max(r.heardRound, req.Round)
 	if req.Prev.Index >= r.log.base.Index && !r.log.has(req.Prev) {
 		if req.Prev.Index <= r.commit {
 			r.violate("leader %d has entry %d in term %d, but another one is committed here", m.From, req.Prev.Index, req.Prev.Term)

@@ -43,12 +43,9 @@ func (r *Replica) checkRole(hold check) {
 		hold(4, p.Match <= r.log.last, "member %d matches up to %d, the last entry is %d", p.ID, p.Match, r.log.last)
 	}
 	if leads {
-		own := max(r.ownFirst, r.commit+1, r.log.first)
-		bytes := 0
-		if own <= r.log.last {
-			bytes = protocol.Size(r.log.slice(own, r.log.last))
-		}
-		hold(6, bytes == r.unsettled, "%d bytes are not committed, counted as %d", bytes, r.unsettled)
+		bytes := protocol.Size(r.log.slice(max(r.settled+1, r.log.first), r.log.last))
+		hold(6, bytes == r.unsettled, "%d bytes are not settled, counted as %d", bytes, r.unsettled)
+		hold(6, r.settled >= min(r.commit, r.writes.stable), "settled up to %d, commit %d, durable %d", r.settled, r.commit, r.writes.stable)
 	}
 }
 

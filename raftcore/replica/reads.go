@@ -21,8 +21,9 @@ type sentRead struct {
 // leader still leads, and everything asked before it began is answered when it ends.
 // One round is under way at a time; what comes meanwhile shares the next one.
 type reads struct {
-	round   uint64
-	index   protocol.Index // the commit index when the round began
+	round   uint64         // the latest one, carried by all requests
+	needed  uint64         // the one that answers what was asked
+	index   protocol.Index // the commit index when that one began
 	asked   []read         // share the round that is under way
 	waiting []read         // share the next one
 	sent    []sentRead     // follower
@@ -85,7 +86,7 @@ func (r *Replica) advanceReads() {
 		}
 		q.asked, q.waiting = q.waiting, q.asked
 		q.round++
-		q.index = r.commit
+		q.needed, q.index = q.round, r.commit
 		r.askForRound()
 	}
 }
@@ -100,7 +101,7 @@ func (r *Replica) askForRound() {
 
 func (r *Replica) echoed(id protocol.MemberID) bool {
 	p := r.follower(id)
-	return id == r.cfg.ID || p != nil && p.Round >= r.reads.round
+	return id == r.cfg.ID || p != nil && p.Round >= r.reads.needed
 }
 
 func (r *Replica) answerReads() {
@@ -126,7 +127,7 @@ func (r *Replica) refuseQueuedReads() {
 			}
 		}
 	}
-	q.round, q.asked, q.waiting = 0, q.asked[:0], q.waiting[:0]
+	q.round, q.needed, q.asked, q.waiting = 0, 0, q.asked[:0], q.waiting[:0]
 }
 
 // refuseSentReads gives back the reads that a former leader was asked about.

@@ -24,8 +24,8 @@ import (
 //     never matches beyond the leader's last entry.
 //  5. The writes that are not durable ascend by their sequence numbers. What is durable
 //     of the log does not reach beyond it.
-//  6. The bytes that a leader counts as uncommitted are those of its own term's
-//     entries beyond the commit index.
+//  6. The bytes that a leader counts as unsettled are those of its own term's entries
+//     that are not committed, or not durable here.
 //
 // The rule of persistence. A message leaves through Effects.Send only when the
 // (term, vote) that it is sent under is durable; while a HardState is still to be
@@ -54,12 +54,15 @@ type Replica struct {
 	applied protocol.Index // told by Applied
 	fetched fetchForApply
 
+	heardRound uint64 // the highest one heard from this term's leader
+
 	timers    timers
 	votes     []protocol.MemberID // who granted the present pre-vote or vote
 	hasty     bool                // this pre-vote began because the leader's connection broke
 	followers []progress.Progress // of peers, when leader
 	ownFirst  protocol.Index      // the NoOp of this leader's term
-	unsettled int                 // bytes of own entries that are not committed
+	settled   protocol.Index      // own entries up to here are committed and durable here
+	unsettled int                 // bytes of those after it
 	transfer  transfer
 	reads     reads
 

@@ -12,7 +12,7 @@ func (r *Replica) becomeLeader() {
 	r.becomeFollower(r.term, 0)
 	r.role, r.leader = Leader, r.cfg.ID
 	r.timers.heartbeat = 0
-	r.ownFirst = r.log.last + 1
+	r.ownFirst, r.settled = r.log.last+1, r.log.last
 	r.followers = r.followers[:0]
 	for _, id := range r.peers {
 		r.followers = append(r.followers, progress.New(id, r.ownFirst, r.cfg.MaxInflight))
@@ -31,6 +31,7 @@ func (r *Replica) stopLeading() {
 // lead does what any input may have made possible.
 func (r *Replica) lead() {
 	r.advanceCommit()
+	r.settle()
 	r.advanceReads()
 	for i := range r.followers {
 		r.replicate(&r.followers[i])
@@ -95,7 +96,7 @@ func (r *Replica) takeForward(m protocol.Message) {
 	}
 }
 
-// appendOwn appends entries of the leader's term until too much is not committed,
+// appendOwn appends entries of the leader's term until too much is not settled,
 // and gives the number of those it took.
 func (r *Replica) appendOwn(kind protocol.EntryKind, payloads [][]byte) int {
 	first := r.log.last + 1
@@ -168,12 +169,15 @@ func (r *Replica) takeAnswer(m protocol.Message) {
 		r.violate("member %d answers about entry %d, but this leader's log ends at %d", m.From, a.Match, r.log.last)
 		return
 	}
-	switch p.Answered(a.Incarnation, a.Boot) {
+	switch p.Answered(a.Incarnation, a.Boot, a.Round) {
 	case progress.PastLife:
 		return
 	case progress.NewLife:
 		// What it had acknowledged may be gone with its memory or its disk.
-		p.Reset(a.Match+1, r.cfg.Mutation.Has(mutation.CursorOnlyUp))
+		r.reads.round++
+		p.Reset(a.Match+1, r.reads.round, r.cfg.Mutation.Has(mutation.CursorOnlyUp))
+		r.heartbeat(p)
+		return
 	}
 	p.Silent = 0
 	p.Round = max(p.Round, a.Round)
@@ -215,11 +219,20 @@ func (r *Replica) advanceCommit() {
 	if t != r.term && !r.cfg.Mutation.Has(mutation.CommitOldTerm) {
 		return
 	}
-	from := max(r.commit+1, r.ownFirst, r.log.first)
 	r.commit = i
-	if from <= i {
-		r.unsettled -= protocol.Size(r.log.slice(from, i))
+}
+
+// settle stops counting own entries that are committed and durable here. Committed alone is
+// not enough: while this disk hangs, memory must keep them.
+func (r *Replica) settle() {
+	from, upTo := max(r.settled+1, r.log.first), min(r.commit, r.writes.stable)
+	if upTo <= r.settled {
+		return
 	}
+	if from <= upTo {
+		r.unsettled -= protocol.Size(r.log.slice(from, upTo))
+	}
+	r.settled = upTo
 }
 
 func (r *Replica) matchOf(id protocol.MemberID) protocol.Index {

@@ -71,9 +71,9 @@ func (r *Replica) install(in SnapshotReceived) {
 	r.sendAfterPersist(in.From, r.matching(last.Index))
 }
 
-// matching answers a snapshot.
+// matching answers a snapshot, in the round that was heard last.
 func (r *Replica) matching(match protocol.Index) *protocol.AppendResponse {
-	return &protocol.AppendResponse{Match: match, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot}
+	return &protocol.AppendResponse{Match: match, Round: r.heardRound, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot}
 }
 
 // compacted forgets where terms begin below what the log can still give.
