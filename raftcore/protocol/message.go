@@ -110,7 +110,9 @@ type AppendRequest struct {
 // durable log is known to equal the leader's. When it is Rejected, Hint is the
 // follower's candidate for the next Prev: the last entry it has at or before the
 // refused Prev whose term is at most Prev.Term (conflict search by term, paper
-// section 5.3), and Match is the index of the refused Prev.
+// section 5.3), and Match is the index of the refused Prev. The refusal of a request of an
+// older term only tells the newer one: Match, Hint and Round are zero, so that it can not
+// pass for an answer to the same leader in the newer term.
 type AppendResponse struct {
 	Rejected    bool
 	Match       Index

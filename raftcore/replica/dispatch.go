@@ -100,7 +100,10 @@ func (r *Replica) receiveHigher(m protocol.Message) bool {
 }
 
 // receiveLower answers requests of an older term, so that the sender learns of the
-// newer one (paper section 5.1). Late responses count for nothing.
+// newer one (paper section 5.1). The sender may lead again in the newer term: then an answer
+// in that term must not pass for one about the newer leadership, neither about its log nor
+// about its read rounds, and so it tells nothing but the term. Late responses count for
+// nothing.
 func (r *Replica) receiveLower(m protocol.Message) {
 	switch body := m.Body.(type) {
 	case *protocol.PreVoteRequest:
@@ -108,7 +111,7 @@ func (r *Replica) receiveLower(m protocol.Message) {
 	case *protocol.VoteRequest:
 		r.send(m.From, &protocol.VoteResponse{})
 	case *protocol.AppendRequest:
-		r.reject(m.From, body)
+		r.send(m.From, &protocol.AppendResponse{Rejected: true, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot})
 	case *protocol.SnapshotRequest:
 		r.send(m.From, &protocol.SnapshotResponse{Last: body.Meta.Last, Rejected: true})
 	case *protocol.ReadRequest:

@@ -162,11 +162,11 @@ func (r *Replica) sendAppend(p *progress.Progress, prev protocol.EntryID, entrie
 // takeAnswer takes a follower's answer to an AppendRequest or a snapshot.
 func (r *Replica) takeAnswer(m protocol.Message) {
 	p, a := r.follower(m.From), m.Body.(*protocol.AppendResponse)
-	if p == nil {
-		return
+	if p == nil || a.Round > r.reads.round {
+		return // not about anything that this leader has asked
 	}
-	if a.Match > r.log.last {
-		r.violate("member %d answers about entry %d, but this leader's log ends at %d", m.From, a.Match, r.log.last)
+	if !a.Rejected && a.Match > r.log.last {
+		r.violate("member %d acknowledges entry %d, but this leader's log ends at %d", m.From, a.Match, r.log.last)
 		return
 	}
 	switch p.Answered(a.Incarnation, a.Boot, a.Round) {
@@ -175,14 +175,16 @@ func (r *Replica) takeAnswer(m protocol.Message) {
 	case progress.NewLife:
 		// What it had acknowledged may be gone with its memory or its disk.
 		r.reads.round++
-		p.Reset(a.Match+1, r.reads.round, r.cfg.Mutation.Has(mutation.CursorOnlyUp))
+		p.Reset(min(a.Match, r.log.last)+1, r.reads.round, r.cfg.Mutation.Has(mutation.CursorOnlyUp))
 		r.heartbeat(p)
 		return
 	}
 	p.Silent = 0
 	p.Round = max(p.Round, a.Round)
 	if a.Rejected {
-		p.Rejected(a.Match, r.nextAfter(a.Hint))
+		if a.Match <= r.log.last {
+			p.Rejected(a.Match, r.nextAfter(a.Hint))
+		}
 		return
 	}
 	if p.State() == progress.Snapshot && a.Match >= r.log.base.Index {
