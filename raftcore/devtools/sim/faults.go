@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
@@ -12,6 +14,7 @@ type faults struct {
 	machines random
 	kinds    []func(*faults)
 	over     bool
+	outside  []*member // that are not mended when it is over
 }
 
 // strikes are the faults that come as events; the others are a matter of the network,
@@ -53,18 +56,24 @@ func (c *Cluster) strike() {
 	c.clock.after(f.r.around(c.options.FaultEvery), c.strike)
 }
 
-// end mends everything for good. The members in down stay down.
-func (f *faults) end(down []*member) {
-	f.over = true
+// end mends everything for good but the members outside, which stay down or half cut off:
+// they must not be able to disturb the others.
+func (f *faults) end(outside []*member) {
+	f.over, f.outside = true, outside
 	f.c.network.calm = true
 	f.c.network.heal()
-	for _, m := range down {
-		m.crash()
-	}
 	for _, m := range f.c.members {
 		m.interval, m.asleep = tickInterval, 0
-		if m.raft == nil && !contains(down, m) {
-			m.start()
+		switch out := slices.Contains(outside, m); {
+		case out && f.c.options.HalfCut:
+			f.isolate(m, pick(f.r, []int{onlyReceives, onlySends}))
+			fallthrough
+		case !out:
+			if m.raft == nil {
+				m.start()
+			}
+		default:
+			m.crash()
 		}
 	}
 }
@@ -133,7 +142,7 @@ func (f *faults) partition() {
 	case 0:
 		f.split()
 	case 1:
-		f.isolate(m, f.r.IntN(3))
+		f.isolate(m, pick(f.r, []int{cutOff, onlyReceives, onlySends}))
 	case 2:
 		other := pick(f.r, c.members)
 		c.network.cut(m, other)
@@ -175,18 +184,23 @@ func (f *faults) split() {
 	}
 }
 
-// isolate lets a member neither send nor receive (0), only receive (1) or only
-// send (2).
+// The ways to be isolated.
+const (
+	cutOff = iota
+	onlyReceives
+	onlySends
+)
+
 func (f *faults) isolate(m *member, how int) {
 	f.c.note(m, "is alone: %s", [...]string{"cut off", "it only receives", "it only sends"}[how])
 	for _, other := range f.c.members {
 		if other == m {
 			continue
 		}
-		if how != 2 {
+		if how != onlySends {
 			f.c.network.cut(m, other)
 		}
-		if how != 1 {
+		if how != onlyReceives {
 			f.c.network.cut(other, m)
 		}
 	}
@@ -275,13 +289,4 @@ func ids(members []*member) []protocol.MemberID {
 		out = append(out, m.id)
 	}
 	return out
-}
-
-func contains(members []*member, m *member) bool {
-	for _, x := range members {
-		if x == m {
-			return true
-		}
-	}
-	return false
 }

@@ -93,7 +93,8 @@ type Options struct {
 	MaxTailBytes        int
 
 	DurableMachine bool // state machines keep their state themselves, lagging behind; else they restart from a snapshot
-	HealMajority   bool // after the faults only a majority comes back
+	HealMajority   bool // after the faults only a majority is well for good
+	HalfCut        bool // then the others run, but only send or only receive; else they stay down
 
 	DownFor Time // a member that crashed comes back within this time
 
@@ -134,6 +135,7 @@ func OptionsFor(seed uint64) Options {
 		}
 	}
 	o.Learners = pick(r, []int{0, 0, 0, 1, 2})
+	o.HalfCut = r.percent(50)
 	return o
 }
 
@@ -215,6 +217,7 @@ var options = []option{
 	number("maxtail", func(o *Options) *int { return &o.MaxTailBytes }),
 	boolean("durablemachine", func(o *Options) *bool { return &o.DurableMachine }),
 	boolean("healmajority", func(o *Options) *bool { return &o.HealMajority }),
+	boolean("halfcut", func(o *Options) *bool { return &o.HalfCut }),
 }
 
 // String writes the options as ParseOptions reads them: the seed, then all the others,

@@ -44,7 +44,7 @@ const calmTimeouts = 30
 // converge ends the faults and waits for a fresh write to be applied everywhere. Raft
 // itself loses requests, so the client writes again after each longest timeout.
 func (c *Cluster) converge() {
-	c.faults.end(c.leaveDown())
+	c.faults.end(c.leaveOutside())
 	timeout := Time(2*c.options.ElectionTicks) * tickInterval
 	deadline := c.clock.now + calmTimeouts*timeout
 	var writes []uint64
@@ -58,14 +58,14 @@ func (c *Cluster) converge() {
 			return
 		}
 		if c.clock.now >= again {
-			writes = append(writes, c.clients.write(pick(c.clients.r, c.up()), 1))
+			writes = append(writes, c.clients.write(pick(c.clients.r, c.well()), 1))
 			again = c.clock.now + timeout
 		}
 	}
 }
 
-// leaveDown chooses the minority that stays down, when the options want one.
-func (c *Cluster) leaveDown() []*member {
+// leaveOutside chooses the minority that is not mended, when the options want one.
+func (c *Cluster) leaveOutside() []*member {
 	if !c.options.HealMajority {
 		return nil
 	}
@@ -74,7 +74,12 @@ func (c *Cluster) leaveDown() []*member {
 	return shuffled[:len(shuffled)-c.quorum()]
 }
 
-// converged reports whether one of the writes is applied and all members that run
+// well gives the members that were mended.
+func (c *Cluster) well() []*member {
+	return slices.DeleteFunc(c.up(), func(m *member) bool { return slices.Contains(c.faults.outside, m) })
+}
+
+// converged reports whether one of the writes is applied and all members that are well
 // have the same log, committed and applied to its end.
 func (c *Cluster) converged(writes []uint64) bool {
 	applied := func(value uint64) bool { return c.check.values[value] != 0 }
@@ -82,7 +87,7 @@ func (c *Cluster) converged(writes []uint64) bool {
 	if l == nil || !slices.ContainsFunc(writes, applied) {
 		return false
 	}
-	for _, m := range c.up() {
+	for _, m := range c.well() {
 		if m.leader != l.id || m.machine.last != l.log.Last() || m.log.Last() != l.log.Last() {
 			return false
 		}
