@@ -22,12 +22,15 @@ func dataLossPossible(o *observe.Observed) metav1.Condition {
 			lost = append(lost, o.Members[i].Name)
 		}
 	}
-	if len(o.Members) > 0 && len(lost) >= o.Quorum() {
+	if len(lost) >= o.Quorum() {
 		return condition(kind, true, v1alpha1.ReasonQuorumOfVolumesLost,
 			fmt.Sprintf("the volumes of %s were lost or damaged at one time: acknowledged writes may be gone", join(lost)))
 	}
+	if len(lost) == 0 {
+		return condition(kind, false, v1alpha1.ReasonQuorumOfVolumesIntact, "no volume is known to be lost or damaged")
+	}
 	return condition(kind, false, v1alpha1.ReasonQuorumOfVolumesIntact,
-		fmt.Sprintf("fewer than %d of %d volumes are lost or damaged", o.Quorum(), len(o.Members)))
+		fmt.Sprintf("only the volumes of %s are lost or damaged, fewer than a quorum", join(lost)))
 }
 
 // damages tells whether a fault of that kind means that entries may be gone from a volume.

@@ -22,7 +22,11 @@ func degraded(o *observe.Observed) metav1.Condition {
 		return condition(kind, true, v1alpha1.ReasonMembersNotReady,
 			fmt.Sprintf("%d of %d members are ready; not ready: %s", well, len(o.Members), join(names)))
 	}
+	consequence := "so no further failure is tolerated"
+	if well < o.Quorum() {
+		consequence = "so no writes are served"
+	}
 	return condition(kind, true, v1alpha1.ReasonNoFaultTolerance,
-		fmt.Sprintf("%d of %d members are ready and a quorum needs %d, so no further failure is tolerated; not ready: %s",
-			well, len(o.Members), o.Quorum(), join(names)))
+		fmt.Sprintf("%d of %d members are ready and a quorum needs %d, %s; not ready: %s",
+			well, len(o.Members), o.Quorum(), consequence, join(names)))
 }

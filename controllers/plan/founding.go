@@ -74,6 +74,9 @@ func (p *pass) latchActing(m *observe.Member) *Decision {
 func (p *pass) completeBootstrap() *Decision {
 	for i := range p.Members {
 		m := &p.Members[i]
+		if p.Fault(m) != nil {
+			return nil // which is told by the rule about faults
+		}
 		if m.Latched.Incarnation == "" || m.Status == nil || m.Status.AwaitsFounding {
 			p.note(true, v1alpha1.ReasonFounding, "waiting for member "+m.Name+" in order to found it"+trouble(m))
 			p.soon(PollStart)

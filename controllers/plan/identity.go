@@ -55,7 +55,7 @@ func (p *pass) remains() (*Identity, string) {
 		return nil, ""
 	}
 	if len(ids) > 0 && !oneValue(ids) {
-		return nil, "objects of this name belong to different groups: " + list(ids)
+		return nil, "objects of this name do not all tell the same group: " + list(ids)
 	}
 	identity := &Identity{Replicas: int32(len(members)), Incarnations: map[int64]string{}} //nolint:gosec // a handful
 	for _, id := range ids {

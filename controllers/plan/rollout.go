@@ -1,9 +1,16 @@
 package plan
 
 import (
+	"cmp"
+	"time"
+
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
 	"github.com/quorate/quorate/controllers/observe"
 )
+
+// patience is how long a changed pod may take to get ready before a roll-out counts as
+// stuck. It goes on when the pod gets ready after all.
+const patience = 10 * time.Minute
 
 // updateBrokenMembers gives members that serve nobody the wanted pod at once: a fix must
 // reach the member that needs it, and taking it away costs nothing. Not ready counts by
@@ -42,20 +49,23 @@ func rollOut(p *pass) *Decision {
 	return p.update(victim)
 }
 
-// nextOutdated is the next member of a roll-out, nil when there is none.
+// nextOutdated is the next member of a roll-out, nil when there is none: one that is not
+// well, since everybody else waits for it anyway; a follower; and the leader last.
 func (p *pass) nextOutdated() *observe.Member {
-	var leader *observe.Member
+	var unwell, follower, leader *observe.Member
 	for i := range p.Members {
 		m := &p.Members[i]
-		if !p.outdated(m) {
-			continue
+		switch {
+		case !p.outdated(m):
+		case p.leads(m):
+			leader = cmp.Or(leader, m)
+		case !p.Well(m):
+			unwell = cmp.Or(unwell, m)
+		default:
+			follower = cmp.Or(follower, m)
 		}
-		if !p.leads(m) {
-			return m
-		}
-		leader = m
 	}
-	return leader
+	return cmp.Or(unwell, follower, leader)
 }
 
 func (p *pass) leads(m *observe.Member) bool {
@@ -87,20 +97,28 @@ func (p *pass) update(m *observe.Member) *Decision {
 		v1alpha1.ReasonRollingOut, message)
 }
 
-// noteBlocked says why a roll-out does not go on.
+// noteBlocked says why a roll-out does not go on. Only what does not pass by itself is a
+// refusal: an election or a start is waited for.
 func (p *pass) noteBlocked(victim, blocker *observe.Member) {
-	updated := !p.outdated(blocker)
+	p.soon(PollBusy)
 	why := trouble(blocker)
 	if f := p.Fault(blocker); f != nil {
 		why = " (" + f.Kind + ": " + f.Message + ")"
 	}
+	ready, since := blocker.Ready()
+	updated := !p.outdated(blocker)
 	switch {
+	case p.Well(blocker) && p.Leader() == nil:
+		p.note(true, v1alpha1.ReasonRollingOut, "waiting for a leader before "+victim.Name+" is changed")
+	case updated && why == "" && !ready && !since.IsZero() && p.Now.Sub(since) > patience:
+		p.note(false, v1alpha1.ReasonRolloutStuck, "member "+blocker.Name+" did not get ready with the changed pod in "+patience.String()+"; the other members keep the old one")
 	case updated && why != "":
 		p.note(false, v1alpha1.ReasonRolloutStuck, "member "+blocker.Name+" does not get well with the changed pod"+why+"; the other members keep the old one")
 	case updated:
 		p.note(true, v1alpha1.ReasonRollingOut, "waiting for member "+blocker.Name+" to get well and to catch up before "+victim.Name+" is changed")
+	case blocker.Status == nil && why == "":
+		p.note(false, v1alpha1.ReasonRolloutBlocked, "member "+victim.Name+" is not changed while member "+blocker.Name+" does not answer the operator")
 	default:
 		p.note(false, v1alpha1.ReasonRolloutBlocked, "member "+victim.Name+" is not changed while member "+blocker.Name+" is not well"+why)
 	}
-	p.soon(PollBusy)
 }
