@@ -81,13 +81,11 @@ func body(b protocol.Body) string {
 			return fmt.Sprintf(" rejected %d, hint=%s%s", b.Match, entryID(b.Hint), round(b.Round))
 		}
 		return fmt.Sprintf(" match=%d%s", b.Match, round(b.Round))
-	case *protocol.ReadRequest:
-		return fmt.Sprintf(" %d", b.ID)
 	case *protocol.ReadResponse:
 		if b.Rejected {
-			return fmt.Sprintf(" %d rejected", b.ID)
+			return " rejected"
 		}
-		return fmt.Sprintf(" %d at %d", b.ID, b.Index)
+		return fmt.Sprintf(" at %d", b.Index)
 	case *protocol.Forward:
 		return fmt.Sprintf(" %d commands", len(b.Payloads))
 	}

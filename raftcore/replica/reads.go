@@ -11,9 +11,12 @@ type read struct {
 	from protocol.MemberID
 }
 
-// sentRead is a read that a follower has asked its leader about.
+// sentRead is a read that a follower has asked its leader about. On the wire it has a
+// number of its own, since the caller may begin at the same ID after a restart: a late
+// answer of the life before would give an index that is too low.
 type sentRead struct {
 	id    uint64
+	wire  uint64
 	ticks int
 }
 
@@ -27,6 +30,7 @@ type reads struct {
 	asked   []read         // share the round that is under way
 	waiting []read         // share the next one
 	sent    []sentRead     // follower
+	wire    uint64         // the next number on the wire; begins at random for each boot
 }
 
 // read takes a read of this member's clients.
@@ -35,8 +39,9 @@ func (r *Replica) read(id uint64) {
 	case r.role == Leader:
 		r.reads.waiting = append(r.reads.waiting, read{id: id})
 	case r.leader != 0:
-		r.reads.sent = append(r.reads.sent, sentRead{id: id})
-		r.send(r.leader, &protocol.ReadRequest{ID: id})
+		r.reads.wire++
+		r.reads.sent = append(r.reads.sent, sentRead{id: id, wire: r.reads.wire})
+		r.send(r.leader, &protocol.ReadRequest{ID: r.reads.wire})
 	default:
 		r.refuseReads(id)
 	}
@@ -56,14 +61,14 @@ func (r *Replica) refuseRead(m protocol.Message) {
 func (r *Replica) takeReadIndex(m protocol.Message) {
 	a := m.Body.(*protocol.ReadResponse)
 	for i, s := range r.reads.sent {
-		if s.id != a.ID {
+		if s.wire != a.ID {
 			continue
 		}
 		r.reads.sent = append(r.reads.sent[:i], r.reads.sent[i+1:]...)
 		if a.Rejected {
-			r.refuseReads(a.ID)
+			r.refuseReads(s.id)
 		} else {
-			r.fx.Reads = append(r.fx.Reads, ReadIndex{ID: a.ID, Index: a.Index})
+			r.fx.Reads = append(r.fx.Reads, ReadIndex{ID: s.id, Index: a.Index})
 		}
 		return
 	}

@@ -99,6 +99,8 @@ func New(cfg Config, restore Restore) (*Replica, error) {
 		applied: restore.Applied.Index,
 		timers:  timers{random: generator(cfg.Seed)},
 	}
+	boot := generator(cfg.Boot)
+	r.reads.wire = boot.next()
 	r.setMembership(restore.Membership)
 	r.role = r.passiveRole()
 	r.forgetLeaderContact()

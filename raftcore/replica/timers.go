@@ -1,16 +1,17 @@
 package replica
 
-// generator is splitmix64, a tiny deterministic source of election timeouts.
+// generator is splitmix64, a tiny deterministic source of numbers.
 type generator uint64
 
-func (g *generator) below(n int) int {
+func (g *generator) next() uint64 {
 	*g += 0x9e3779b97f4a7c15
 	z := uint64(*g)
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	z ^= z >> 31
-	return int(z % uint64(n))
+	return z ^ z>>31
 }
+
+func (g *generator) below(n int) int { return int(g.next() % uint64(n)) }
 
 // timers count ticks.
 type timers struct {
