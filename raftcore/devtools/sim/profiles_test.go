@@ -2,7 +2,7 @@ package sim
 
 // profiles lead runs to where one sort of bug shows. TestSimulation gives every second
 // seed to one of them; TestMutations looks with them for bugs that are switched on.
-var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers}
+var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards}
 
 // profiled draws the options of a seed.
 func profiled(seed uint64) Options {
@@ -51,4 +51,14 @@ func sleepers(o *Options) {
 	o.FaultEvery = 40 * Millisecond
 	o.AimAtLeader = 60
 	o.ReadPercent = 80
+}
+
+// laggards have members miss so much that only a snapshot helps, and crash around it.
+func laggards(o *Options) {
+	o.Members = max(3, o.Members)
+	o.Faults = Compaction | Partition | Crash | o.Faults&(Loss|Delay|SlowDisk|LostLog|Regicide|Sleep|Duplication)
+	o.FaultEvery = 40 * Millisecond
+	o.ClientEvery = 2 * Millisecond
+	o.AimAtLeader = 30
+	o.Steps = 1500
 }
