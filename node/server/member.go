@@ -46,7 +46,8 @@ type serving struct {
 	stopAPI func()
 }
 
-// listeners are opened before anything else, so that a taken port is told at once.
+// listeners are open only while the member takes part: a client that calls a fenced one
+// is refused at once, and tries another.
 type listeners struct{ peer, client net.Listener }
 
 // newMember opens the admin port.
@@ -122,32 +123,27 @@ func (m *Member) decided() (fault.Decision, bool) {
 // life opens the volume, takes part until ctx ends, and closes all again.
 func (m *Member) life(ctx context.Context) error {
 	m.set(func() { m.fault, m.serving, m.volume = nil, nil, nil })
-	ports, err := listen(&m.cfg)
-	if err != nil {
-		return err
-	}
-	defer ports.close()
 	v, err := openVolume(&m.cfg, m.log)
 	if v != nil {
 		defer v.close()
 		m.set(func() { m.volume = v })
 	}
 	if err == nil {
-		err = m.participate(ctx, v, ports)
+		err = m.participate(ctx, v)
 	}
 	return m.settle(ctx, v, err)
 }
 
 // participate takes part as soon as the volume may. The error is the fault that
 // ended it or kept it from beginning.
-func (m *Member) participate(ctx context.Context, v *volume, ports listeners) error {
+func (m *Member) participate(ctx context.Context, v *volume) error {
 	if f := v.stillBroken(); f != nil {
 		return f
 	}
 	if !v.mayTakePart() && !m.awaitFounding(ctx, v) {
 		return nil
 	}
-	s, err := m.takePart(v, ports)
+	s, err := m.takePart(v)
 	if err != nil {
 		return err
 	}
@@ -211,18 +207,25 @@ func (m *Member) awaitFounding(ctx context.Context, v *volume) bool {
 }
 
 // takePart starts Raft with the state machine, and serves clients.
-func (m *Member) takePart(v *volume, ports listeners) (*serving, error) {
+func (m *Member) takePart(v *volume) (*serving, error) {
+	ports, err := listen(&m.cfg)
+	if err != nil {
+		return nil, err
+	}
 	machine, err := m.app.NewMachine(Env{Dir: m.cfg.DataDir, Logger: m.log.WithName("machine")})
 	if err != nil {
+		ports.close()
 		return nil, fault.New(fault.ApplyFailed, time.Now(), err, "opening the state machine in %s", m.cfg.DataDir)
 	}
 	h, err := m.startHost(v, machine, ports.peer)
 	if err != nil {
+		ports.close()
 		return nil, err
 	}
 	s := &serving{host: h, node: &Node{cfg: &m.cfg, host: h, status: m.Status}}
 	if s.stopAPI, err = m.serveClients(s.node, machine, ports.client); err != nil {
 		h.Close() //nolint:errcheck // the first error counts
+		ports.close()
 		return nil, err
 	}
 	return s, nil

@@ -76,7 +76,7 @@ func withTLS(l net.Listener, files TLSFiles, what string) (net.Listener, error) 
 func (m *Member) serveClients(n *Node, sm machine.StateMachine, l net.Listener) (stop func(), err error) {
 	api, ok := sm.(ClientAPI)
 	if !ok {
-		return func() {}, nil
+		return func() {}, l.Close()
 	}
 	if l, err = withTLS(l, m.cfg.ClientTLS, "clients"); err != nil {
 		return nil, err

@@ -43,13 +43,19 @@ func forwardTo(t *testing.T, pod corev1.Pod) *forward {
 	f := &forward{namespace: pod.Namespace, pod: pod.Name, stop: cancel, done: make(chan struct{})}
 	go f.run(ctx)
 	t.Cleanup(func() { cancel(); <-f.done })
+	f.await(t)
+	return f
+}
+
+// await waits until the pod is connected.
+func (f *forward) await(t *testing.T) {
+	t.Helper()
 	await(t, 30*time.Second, func(context.Context) (string, error) {
 		if f.endpoint() == "" {
-			return "no port-forward to " + pod.Name, nil
+			return "no port-forward to " + f.pod, nil
 		}
 		return "", nil
 	})
-	return f
 }
 
 // endpoint gives host:port, or "" while the pod is away.

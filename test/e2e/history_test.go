@@ -177,12 +177,15 @@ func (l *load) finish(t *testing.T) {
 
 func (l *load) readAll(t *testing.T) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for i, m := range l.members {
+		m.await(t)
 		cl := dialMember(t, m)
 		for k := range loadKeys {
 			key := fmt.Sprintf("k%d", k)
 			op := porcupine.Operation{ClientId: 1000 + i, Input: kvInput{key: key}, Call: int64(time.Since(l.start))}
-			v, err := get(t.Context(), cl, key)
+			v, err := get(ctx, cl, key)
 			must(t, err)
 			op.Output, op.Return = v, int64(time.Since(l.start))
 			l.history = append(l.history, op)
