@@ -169,6 +169,11 @@ func TestManyUnrecoverable(t *testing.T) {
 	for i := range 40 {
 		s.Report(make1(fault.FsyncFailed, fmt.Sprintf("fault %d", i)))
 	}
+	for i, r := range s.List() {
+		if r.Persisted != (i >= 24) {
+			t.Errorf("record %d of 40 says of itself that it is on disk: %v", i, r.Persisted)
+		}
+	}
 	ms := messages(open(t, mem))
 	if len(ms) != 16 || ms[0] != "fault 24" || ms[15] != "fault 39" {
 		t.Errorf("the file holds %q; want the 16 newest", ms)
@@ -227,8 +232,19 @@ func TestSecondStepFails(t *testing.T) {
 
 func TestFullDiskDoesNotPreventAReport(t *testing.T) {
 	mem, fs := disk(t)
+	f, err := mem.Create("/data/filler")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("something"), 0); err != nil {
+		t.Fatal(err)
+	}
 	s := open(t, fs)
-	mem.SetCapacity(fault.FileSize) // not a byte more
+	u, err := mem.Usage("/data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.SetCapacity(u.Total - u.Free) // not a byte more than there is
 	s.Report(make1(fault.DiskFull, "no space left"))
 	if r, ok := s.Unrecoverable(); !ok || !r.Persisted {
 		t.Errorf("%+v, %+v", r, s.Stats())

@@ -50,7 +50,6 @@ func (w *batchWriter) add(m protocol.Message) {
 		w.t.counters.dropped.Add(1)
 		w.t.opts.Logger.Info("a message is longer than MaxFrameBytes and is not sent", "member", m.To, "kind", kindOf(m),
 			"bytes", n, "limit", w.t.opts.MaxFrameBytes)
-		w.buf = e.Bytes[:start]
 		return
 	}
 	w.buf = endFrame(e.Bytes, start, frameMessage)
