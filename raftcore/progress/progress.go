@@ -50,7 +50,7 @@ type Progress struct {
 	Round      uint64         // highest read round that the follower has echoed
 	Silent     int            // ticks since it was last heard
 	SentCommit protocol.Index // highest commit index that was sent
-	Awaits     protocol.Index // the follower forwarded commands up to here and waits for their commit
+	Awaits     protocol.Index // commands that the follower forwarded are among the entries up to here
 	Fetching   bool           // entries for it are being read from the log
 
 	state    State
@@ -155,16 +155,14 @@ func (p *Progress) Acknowledged(match protocol.Index) {
 }
 
 // Rejected takes a refusal of a request whose previous entry was at prev; next is
-// where the logs may meet. It reports whether the refusal was news: a late or
-// repeated one is not.
-func (p *Progress) Rejected(prev, next protocol.Index) bool {
+// where the logs may meet. A late or repeated one changes nothing.
+func (p *Progress) Rejected(prev, next protocol.Index) {
 	if prev <= p.Match || p.state == Snapshot || p.state == Probe && prev != p.Next-1 {
-		return false
+		return
 	}
 	// At least one step back, so that probing ends; never below what is known to match.
 	p.Next = max(p.Match+1, min(next, prev))
 	p.probe()
-	return true
 }
 
 // Pause holds a Probe back until the follower answers again, a heartbeat at the latest.

@@ -111,7 +111,7 @@ type AppendRequest struct {
 // follower's candidate for the next Prev: the last entry it has at or before the
 // refused Prev whose term is at most Prev.Term (conflict search by term, paper
 // section 5.3), and Match is the index of the refused Prev. The refusal of a request of an
-// older term only tells the newer one: Match, Hint and Round are zero, so that it can not
+// older term only tells the newer one: Match, Hint and Round are zero, so that it cannot
 // pass for an answer to the same leader in the newer term.
 type AppendResponse struct {
 	Rejected    bool

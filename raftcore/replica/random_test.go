@@ -14,9 +14,9 @@ import (
 // properties of paper figure 3 as it goes, and that the cluster works again when
 // the faults end.
 func TestRandomRunsKeepRaftsProperties(t *testing.T) {
-	seeds := 80
+	seeds := 50
 	if testing.Short() {
-		seeds = 30
+		seeds = 15
 	}
 	for seed := range seeds {
 		if err := newChaos(uint64(seed)).run(4000); err != nil {

@@ -51,8 +51,7 @@ func (r *Replica) tickLeader(beat bool) {
 	r.tickTransfer(beat)
 	for i := range r.followers {
 		p := &r.followers[i]
-		// Between heartbeats only when nothing new has carried the commit index.
-		if beat || p.SentCommit < r.commit && p.State() == progress.Replicate {
+		if beat || r.owesCommit(p, r.commit) {
 			r.heartbeat(p)
 		}
 	}
@@ -251,15 +250,15 @@ func (r *Replica) matchOf(id protocol.MemberID) protocol.Index {
 // unless entries carry it. The others learn it with the next entries or tick.
 func (r *Replica) tellWaiting() {
 	for i := range r.followers {
-		p := &r.followers[i]
-		if p.Awaits == 0 || r.commit < p.Awaits {
-			continue
-		}
-		if p.SentCommit < p.Awaits {
+		if p := &r.followers[i]; r.owesCommit(p, p.Awaits) {
 			r.heartbeat(p)
 		}
-		p.Awaits = 0
 	}
+}
+
+// owesCommit reports whether a follower could commit more, up to an index, if it were told.
+func (r *Replica) owesCommit(p *progress.Progress, upTo protocol.Index) bool {
+	return p.State() == progress.Replicate && p.SentCommit < min(r.commit, upTo, p.Next-1)
 }
 
 func (r *Replica) follower(id protocol.MemberID) *progress.Progress {
