@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ func TestFrameRoundTrip(t *testing.T) {
 func TestFrameIsTornWhenItEndsEarly(t *testing.T) {
 	for _, f := range frames {
 		b := f.place.AppendFrame(nil, f.flags, f.entry)
-		for cut := range len(b) {
+		for cut := range b {
 			e, _, n, err := f.place.ParseFrame(b[:cut])
 			if !errors.Is(err, codec.ErrFrameTorn) {
 				t.Fatalf("%s cut at %d: %v", f.name, cut, err)
@@ -119,7 +120,7 @@ func TestFrameBelongsToItsPlace(t *testing.T) {
 			if _, _, _, err := now.ParseFrame(stale); err == nil {
 				t.Errorf("a frame of place %x is valid at %x", old, now)
 			}
-			torn := append(now.AppendFrame(nil, 0, e)[:codec.FrameHeader:codec.FrameHeader], stale[codec.FrameHeader:]...)
+			torn := slices.Concat(now.AppendFrame(nil, 0, e)[:codec.FrameHeader], stale[codec.FrameHeader:])
 			if _, _, _, err := now.ParseFrame(torn); err == nil {
 				t.Errorf("a payload of place %x is valid at %x", old, now)
 			}

@@ -18,8 +18,10 @@ func TestRulesFailWhatTheyName(t *testing.T) {
 		"another file":      {"write snap/*.seg EIO", []error{nil, nil, nil, nil, nil, nil}},
 		"from the third on": {"write log/*.seg after=2 ENOSPC", []error{nil, nil, syscall.ENOSPC, syscall.ENOSPC, syscall.ENOSPC, syscall.ENOSPC}},
 		"only the second":   {"* 1.seg after=1 times=1", []error{nil, syscall.EIO, nil, nil, nil, nil}},
-		"two rules": {"write *.seg times=1 EROFS; write *.seg after=5 EIO",
-			[]error{syscall.EROFS, nil, nil, nil, nil, syscall.EIO}},
+		"two rules": {
+			"write *.seg times=1 EROFS; write *.seg after=5 EIO",
+			[]error{syscall.EROFS, nil, nil, nil, nil, syscall.EIO},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

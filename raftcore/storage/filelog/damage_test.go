@@ -27,8 +27,10 @@ type testStore struct {
 func newTestStore(t *testing.T) *testStore {
 	t.Helper()
 	salt := uint64(1000)
-	ts := &testStore{t: t, fs: vfs.NewMem(), opts: Options{SegmentSize: minSegmentSize, foreground: true,
-		salt: func() uint64 { salt++; return salt }}}
+	ts := &testStore{t: t, fs: vfs.NewMem(), opts: Options{
+		SegmentSize: minSegmentSize, foreground: true,
+		salt: func() uint64 { salt++; return salt },
+	}}
 	if err := Format(ts.fs, "d", crashIdentity, ts.opts); err != nil {
 		t.Fatal(err)
 	}

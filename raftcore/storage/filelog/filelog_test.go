@@ -49,7 +49,7 @@ func (d disk) open(t *testing.T) *filelog.Store {
 
 // onDisks runs a test on the real file system and in memory, with segments so small
 // that every test crosses many of them, and with the usual ones.
-func onDisks(t *testing.T, test func(t *testing.T, make func(t *testing.T) disk)) {
+func onDisks(t *testing.T, test func(t *testing.T, newDisk func(t *testing.T) disk)) {
 	sizes := map[string]int64{"small segments": 8 << 10, "usual segments": 1 << 20}
 	for name, size := range sizes {
 		opts := filelog.Options{SegmentSize: size}
@@ -63,9 +63,9 @@ func onDisks(t *testing.T, test func(t *testing.T, make func(t *testing.T) disk)
 }
 
 func TestLogConforms(t *testing.T) {
-	onDisks(t, func(t *testing.T, make func(t *testing.T) disk) {
+	onDisks(t, func(t *testing.T, newDisk func(t *testing.T) disk) {
 		storagetest.TestLog(t, func(t *testing.T) storagetest.LogUnderTest {
-			d := make(t)
+			d := newDisk(t)
 			d.format(t)
 			s := d.open(t)
 			return storagetest.LogUnderTest{
@@ -83,9 +83,9 @@ func TestLogConforms(t *testing.T) {
 }
 
 func TestVotesConform(t *testing.T) {
-	onDisks(t, func(t *testing.T, make func(t *testing.T) disk) {
+	onDisks(t, func(t *testing.T, newDisk func(t *testing.T) disk) {
 		storagetest.TestVotes(t, func(t *testing.T) storagetest.VotesUnderTest {
-			d := make(t)
+			d := newDisk(t)
 			d.format(t)
 			s := d.open(t)
 			return storagetest.VotesUnderTest{
@@ -102,9 +102,9 @@ func TestVotesConform(t *testing.T) {
 }
 
 func TestSnapshotsConform(t *testing.T) {
-	onDisks(t, func(t *testing.T, make func(t *testing.T) disk) {
+	onDisks(t, func(t *testing.T, newDisk func(t *testing.T) disk) {
 		storagetest.TestSnapshots(t, func(t *testing.T) storagetest.SnapshotsUnderTest {
-			d := make(t)
+			d := newDisk(t)
 			d.format(t)
 			s := d.open(t)
 			return storagetest.SnapshotsUnderTest{

@@ -104,8 +104,11 @@ func restore(t *testing.T, text string) *vfs.Mem {
 		var name, row string
 		var n int64
 		if strings.HasPrefix(lines.Text(), " ") {
-			fmt.Sscanf(lines.Text(), " %d %s", &n, &row)
-			b, err := hex.DecodeString(row)
+			_, err := fmt.Sscanf(lines.Text(), " %d %s", &n, &row)
+			var b []byte
+			if err == nil {
+				b, err = hex.DecodeString(row)
+			}
 			if err == nil {
 				_, err = f.WriteAt(b, n)
 			}
@@ -114,8 +117,10 @@ func restore(t *testing.T, text string) *vfs.Mem {
 			}
 			continue
 		}
-		fmt.Sscanf(lines.Text(), "%s %d", &name, &n)
-		err := disk.MkdirAll(path.Dir(name))
+		_, err := fmt.Sscanf(lines.Text(), "%s %d", &name, &n)
+		if err == nil {
+			err = disk.MkdirAll(path.Dir(name))
+		}
 		if err == nil {
 			f, err = disk.Create(name)
 		}

@@ -220,9 +220,9 @@ func makeSegment(fsys vfs.FS, dir string, o Options, seq uint64, free string, fi
 		return nil, err
 	}
 	defer func() {
-		if err != nil { // give the space back, as far as that is possible
+		if err != nil { // give the space back; where that fails too, recovery does it
 			s.file.Close()
-			fsys.Remove(source)
+			_ = fsys.Remove(source)
 			s = nil
 		}
 	}()

@@ -2,6 +2,7 @@ package filelog
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/quorate/quorate/raftcore/codec"
@@ -173,11 +174,11 @@ func (l *Log) Close() error {
 	l.running.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	open := append(l.mu.chain, l.mu.keeper.retired...)
+	files := slices.Concat(l.mu.chain, l.mu.keeper.retired)
 	if l.mu.keeper.next != nil {
-		open = append(open, l.mu.keeper.next)
+		files = append(files, l.mu.keeper.next)
 	}
-	for _, s := range open {
+	for _, s := range files {
 		s.use.Lock() // wait for its readers
 		s.file.Close()
 		s.use.Unlock()

@@ -48,7 +48,7 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 			first = false
 			return r.head(f, prev)
 		}
-		return r.record(s, f)
+		return r.record(f)
 	})
 	if !isFrameError(cause) {
 		return true, r.wrong(s, stop, cause)
@@ -110,7 +110,7 @@ func (r *replay) head(f frame, prev *segment) error {
 }
 
 // record follows one record that is not a head.
-func (r *replay) record(s *segment, f frame) error {
+func (r *replay) record(f frame) error {
 	id := f.entry.ID()
 	switch {
 	case f.entry.Kind < codec.FrameOwnKinds:

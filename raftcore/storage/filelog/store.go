@@ -176,7 +176,7 @@ func (s *Store) Close() error {
 		err = s.Log.Close()
 	}
 	if s.Votes != nil {
-		s.Votes.close()
+		err = errors.Join(err, s.Votes.close())
 	}
 	if s.lock != nil {
 		s.lock.Close()

@@ -20,6 +20,8 @@ type Votes struct {
 		seq   uint64
 		state protocol.HardState
 		err   error // for good: what is on disk is not known any more, or both slots are damaged
+
+		closed bool
 	}
 }
 
@@ -55,7 +57,11 @@ func (v *Votes) Save(s protocol.HardState) error {
 func (v *Votes) close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !errors.Is(v.mu.err, storage.ErrVotesDamaged) {
+	if v.mu.closed {
+		return nil
+	}
+	v.mu.closed = true
+	if v.mu.err == nil {
 		v.mu.err = storage.ErrClosed
 	}
 	return v.mu.file.Close()

@@ -93,8 +93,14 @@ func (f *logFixture) queue(entries ...protocol.Entry) <-chan error {
 
 func (f *logFixture) append(entries ...protocol.Entry) {
 	f.t.Helper()
-	if err := wait(f.t, f.queue(entries...)); err != nil {
-		f.t.Fatalf("append at %d: %v", entries[0].Index, err)
+	f.durable(f.queue(entries...))
+}
+
+// durable waits until an append is done, which must go well.
+func (f *logFixture) durable(done <-chan error) {
+	f.t.Helper()
+	if err := wait(f.t, done); err != nil {
+		f.t.Fatalf("append: %v", err)
 	}
 }
 
@@ -181,8 +187,10 @@ func Entries(term protocol.Term, first protocol.Index, n int) []protocol.Entry {
 	es := make([]protocol.Entry, n)
 	for i := range es {
 		index := first + protocol.Index(i)
-		es[i] = protocol.Entry{Term: term, Index: index, Kind: protocol.EntryCommand,
-			Payload: fmt.Appendf(nil, "entry %d of term %d", index, term)}
+		es[i] = protocol.Entry{
+			Term: term, Index: index, Kind: protocol.EntryCommand,
+			Payload: fmt.Appendf(nil, "entry %d of term %d", index, term),
+		}
 	}
 	return es
 }
@@ -355,8 +363,10 @@ func resetLower(_ *testing.T, f *logFixture) {
 
 func payloads(_ *testing.T, f *logFixture) {
 	for i, size := range []int{0, 1, 511, 512, 4096, 70_000, 3 << 20, 0} {
-		f.append(protocol.Entry{Term: 1, Index: protocol.Index(i) + 1, Kind: protocol.EntryCommand,
-			Payload: bytes.Repeat([]byte{byte(i)}, size)})
+		f.append(protocol.Entry{
+			Term: 1, Index: protocol.Index(i) + 1, Kind: protocol.EntryCommand,
+			Payload: bytes.Repeat([]byte{byte(i)}, size),
+		})
 	}
 	f.expect()
 }
@@ -382,11 +392,11 @@ func readsBeside(t *testing.T, f *logFixture) {
 	for i := range protocol.Index(n) {
 		last = f.queue(Entries(1, i+1, 1)...)
 		if i%64 == 63 {
-			wait(t, last)
+			f.durable(last)
 			f.compact(i - 32)
 		}
 	}
-	wait(t, last)
+	f.durable(last)
 	close(stop)
 	if err := <-failed; err != nil {
 		t.Fatal(err)

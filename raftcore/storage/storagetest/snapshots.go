@@ -54,7 +54,9 @@ func snapshotMeta(index protocol.Index) protocol.SnapshotMeta {
 func content(seed uint64, n int) []byte {
 	src := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
 	b := make([]byte, n)
-	src.Read(b)
+	for i := range b {
+		b[i] = byte(src.Uint64())
+	}
 	return b
 }
 
