@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -89,4 +90,54 @@ func timeouts(t *testing.T, seed uint64) (ticks [3]int) {
 		}
 	}
 	return ticks
+}
+
+// TestSplitVotesEnd starts clusters whose members all lose patience in the same few ticks,
+// with a network that takes a tick for each message, and prints how many ticks it took
+// until one leads.
+func TestSplitVotesEnd(t *testing.T) {
+	const clusters = 300
+	took := map[int]int{} // clusters by multiples of the minimum election timeout
+	for seed := range uint64(clusters) {
+		n, err := ticksToLeader(seed)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		took[n/5]++
+	}
+	t.Logf("clusters by election timeouts until a leader: %v", took)
+	if took[1]+took[2] < clusters/2 {
+		t.Errorf("less than half of %d clusters had a leader after two timeouts: %v", clusters, took)
+	}
+}
+
+func ticksToLeader(seed uint64) (int, error) {
+	w := newWorld(5, 0)
+	w.config.ElectionTicks, w.config.HeartbeatTicks, w.config.Seed = 5, 1, seed
+	if err := w.startAll(); err != nil {
+		return 0, err
+	}
+	for n := 1; n < 100; n++ {
+		arriving := w.flying
+		w.flying = nil
+		for _, m := range w.members {
+			if err := w.step(m, replica.Tick{}); err != nil {
+				return 0, err
+			}
+			for len(m.jobs) > 0 {
+				if err := w.persist(m); err != nil {
+					return 0, err
+				}
+			}
+			if m.r.Status().Role == replica.Leader {
+				return n, nil
+			}
+		}
+		for _, msg := range arriving {
+			if err := w.give(msg); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return 0, fmt.Errorf("no leader after 100 ticks")
 }
