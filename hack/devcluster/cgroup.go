@@ -173,15 +173,3 @@ func hierarchies() ([]hierarchy, error) {
 	}
 	return found, nil
 }
-
-// retry calls f until it succeeds or the time is over, and returns f's last error.
-func retry(limit time.Duration, f func() error) error {
-	deadline := time.Now().Add(limit)
-	for {
-		err := f()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}

@@ -121,10 +121,11 @@ func furnish(s *settings, i int) error {
 // from the node, and a pull of an image that was not loaded would wait for them.
 func onlyOwnNames(s *settings, i int) error {
 	const conf = "/etc/resolv.conf"
-	if _, err := os.Stat(conf); err != nil {
-		return nil // none, or a link into /run, which is hidden
+	err := syscall.Mount(s.node(i, "resolv.conf"), conf, "", syscall.MS_BIND, "")
+	if errors.Is(err, syscall.ENOENT) {
+		return nil // there is none, or it is a link into /run, which is hidden
 	}
-	return syscall.Mount(s.node(i, "resolv.conf"), conf, "", syscall.MS_BIND, "")
+	return err
 }
 
 func bind(from, to string) error {
@@ -146,8 +147,8 @@ func shieldSysctls(dir string) error {
 		"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
 		"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
 	} {
-		real := filepath.Join("/proc/sys", name)
-		value, err := os.ReadFile(real)
+		machines := filepath.Join("/proc/sys", name)
+		value, err := os.ReadFile(machines)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -158,8 +159,8 @@ func shieldSysctls(dir string) error {
 		if err := os.WriteFile(own, value, 0o644); err != nil {
 			return err
 		}
-		if err := syscall.Mount(own, real, "", syscall.MS_BIND, ""); err != nil {
-			return fmt.Errorf("shielding %s: %w", real, err)
+		if err := syscall.Mount(own, machines, "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("shielding %s: %w", machines, err)
 		}
 	}
 	return nil

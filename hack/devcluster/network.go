@@ -67,7 +67,9 @@ func attach(s *settings, i, pid int) error {
 	if err != nil {
 		return fmt.Errorf("%s is linked through %s: %w", nodeName(i), nodeName(0), err)
 	}
-	_ = ipBatch(first, []string{"link del " + uplink(i)}) // there is one after a power cut
+	// After a power cut of either node, its end may not have gone yet, or not the other.
+	_ = ipBatch(first, []string{"link del " + uplink(i)})
+	_ = ipBatch(pid, []string{"link del eth0"})
 	if err := ipBatch(first, []string{
 		fmt.Sprintf("link add %s type veth peer name eth0 netns /proc/%d/ns/net", uplink(i), pid),
 		fmt.Sprintf("link set %s master %s", uplink(i), fabric),

@@ -51,3 +51,18 @@ func (p *progress) long(what string, detail func() string) (end func()) {
 		p.say("  done in %.1fs", time.Since(begin).Seconds())
 	}
 }
+
+// retry calls f until it succeeds or the time is over, and returns f's last error. It is for what other
+// processes bring about without telling anybody.
+func retry(limit time.Duration, f func() error) error {
+	deadline := time.Now().Add(limit)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		<-tick.C
+	}
+}

@@ -47,7 +47,7 @@ func (s spec) write(out string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // it is gone when all went well
 	if err := writeArchive(f, img, tag); err != nil {
 		return fmt.Errorf("writing %s: %w", out, err)
 	}

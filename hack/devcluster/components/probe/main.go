@@ -25,13 +25,18 @@ func main() {
 		fmt.Println(os.Args[1:])
 		return
 	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+}
+
+// serve answers until SIGTERM.
+func serve() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	server := &http.Server{Addr: ":8080", Handler: handlers(), ReadHeaderTimeout: peerTimeout}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		log.Fatal(err)
-	}
+	return server.ListenAndServe()
 }
 
 func handlers() http.Handler {
