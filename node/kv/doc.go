@@ -14,8 +14,8 @@
 //	r <main><sub>        what happened at a revision: key, value, and where the key
 //	                     was changed before
 //
-// Values are written in the order of revisions, so the LSM moves them down without
-// rewriting them; only the small heads are merged. The records of a key form a
+// Values are written in the order of revisions, and once: the LSM keeps them in blob
+// files and merges only heads and references. The records of a key form a
 // chain from the newest to the oldest, so a read at an old revision walks back from
 // the head, compaction is one pass over the records, and a watch gets the previous
 // value with one lookup.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -11,12 +12,13 @@ import (
 )
 
 // pebbleOptions are chosen for many small heads that are read at each put, and for
-// records that are written once in ascending order.
+// records that are written once in ascending order. Pebble takes the memtables'
+// memory from the cache's.
 func (s *Store) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
 		FS:                          s.options.FS,
 		DisableWAL:                  true, // the Raft log is the log
-		CacheSize:                   s.options.CacheBytes,
+		CacheSize:                   s.options.CacheBytes + 2*int64(s.options.MemTableBytes),
 		MemTableSize:                s.options.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
@@ -28,6 +30,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		Logger:                      pebbleLogger{s},
 	}
 	o.Experimental.SpanPolicyFunc = splitSpaces
+	o.Experimental.ValueSeparationPolicy = separateValues
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].BlockSize = 8 << 10
@@ -41,14 +44,29 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	return o
 }
 
-// splitSpaces keeps heads and records in files of their own, so that files of
-// records, which never overlap, move down the levels without being rewritten.
+// splitSpaces keeps heads and records in files of their own. Heads are read at each
+// put, so they stay in their tables; records may go into blob files.
 func splitSpaces(start []byte) (pebble.SpanPolicy, []byte, error) {
-	p := pebble.SpanPolicy{PreferFastCompression: true, ValueStoragePolicy: pebble.ValueStorageLowReadLatency}
 	if len(start) == 0 || start[0] < spaceRecord {
-		return p, []byte{spaceRecord}, nil
+		return pebble.SpanPolicy{
+			PreferFastCompression: true,
+			ValueStoragePolicy:    pebble.ValueStorageLowReadLatency,
+		}, []byte{spaceRecord}, nil
 	}
-	return p, nil, nil
+	return pebble.SpanPolicy{PreferFastCompression: true, DisableValueSeparationBySuffix: true}, nil, nil
+}
+
+// separateValues writes records of some size into blob files when they are flushed:
+// what compactions of the LSM tree rewrite are references. That saves two thirds of
+// the bytes that a put writes.
+func separateValues() pebble.ValueSeparationPolicy {
+	return pebble.ValueSeparationPolicy{
+		Enabled:               true,
+		MinimumSize:           128,
+		MaxBlobReferenceDepth: 10,
+		RewriteMinimumAge:     time.Minute,
+		TargetGarbageRatio:    0.3,
+	}
 }
 
 // pebbleLogger hands on what pebble says. Fatalf must not return: it keeps the

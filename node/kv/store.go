@@ -21,7 +21,7 @@ type Options struct {
 	DataDir       string // the store is in its folder kv
 	FS            vfs.FS // default: the operating system's
 	CacheBytes    int64  // blocks kept in memory; default 32 MiB
-	MemTableBytes uint64 // what is collected before it is flushed; default 16 MiB
+	MemTableBytes uint64 // what is collected before it is flushed; default 16 MiB; two are in use
 	Logger        *slog.Logger
 
 	// OnFault is told when the LSM tree cannot go on. The store then refuses
