@@ -136,12 +136,16 @@ func TestDamagedLog(t *testing.T) {
 	for range 10 {
 		propose(t, m)
 	}
+	incarnation := m.Status().Incarnation
 	stop() //nolint:errcheck // it ends in order
 	mend := spoilLog(t, cfg.DataDir)
 	m, stop = startMember(t, app, cfg)
 	s := awaitFault(t, m, fault.LogCorrupt)
 	if s.Role != nodeapi.RoleFenced || s.Health.Remedy != string(fault.RepairFromPeers) || !strings.Contains(s.Health.Message, "log") {
 		t.Errorf("status is %+v, health %+v", s, s.Health)
+	}
+	if s.Incarnation != incarnation || s.AwaitsFounding {
+		t.Errorf("a damaged volume looks like another one: %+v, it was %s", s, incarnation)
 	}
 	if err := m.Ready(t.Context()); err == nil {
 		t.Error("a fenced member is ready")
@@ -217,8 +221,12 @@ func TestCorruptMeta(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, _ = startMember(t, app, cfg)
-	if s := awaitFault(t, m, fault.MetaCorrupt); s.Health.Remedy != string(fault.ReplaceMember) {
+	s := awaitFault(t, m, fault.MetaCorrupt)
+	if s.Health.Remedy != string(fault.ReplaceMember) {
 		t.Errorf("the remedy is %s", s.Health.Remedy)
+	}
+	if s.Incarnation != "" || s.AwaitsFounding {
+		t.Errorf("an unreadable volume looks like another one: %+v", s)
 	}
 }
 

@@ -35,7 +35,7 @@ func (m *Member) Status() nodeapi.Status {
 	if v != nil {
 		s.Incarnation = v.incarnation()
 		s.Disk.LastFsyncSeconds = v.lastFsync().Seconds()
-		s.AwaitsFounding = serving == nil && f == nil && !v.mayTakePart()
+		s.AwaitsFounding = serving == nil && f == nil && v.awaitsFounding()
 	}
 	if serving != nil {
 		fillRaft(&s, serving.host.Status())
@@ -94,7 +94,7 @@ func (m *Member) Ready(ctx context.Context) error {
 		return f
 	case v == nil:
 		return errors.New("the data directory is being opened")
-	case serving == nil && !v.mayTakePart():
+	case serving == nil && v.awaitsFounding():
 		return errors.New("waiting for the grant to found the cluster")
 	case serving == nil:
 		return errors.New("starting")
@@ -158,7 +158,7 @@ func (m *Member) Found(_ context.Context, r nodeapi.FoundRequest) error {
 	switch {
 	case f != nil:
 		return f
-	case v == nil:
+	case v == nil || !v.mayTakePart() && !v.awaitsFounding():
 		return errors.New("the data directory is being opened")
 	case r.ClusterID != m.cfg.ClusterID:
 		return fmt.Errorf("clusterID is %q here, not %q", m.cfg.ClusterID, r.ClusterID)

@@ -37,7 +37,8 @@ type volume struct {
 	cfg   *Config
 	log   logr.Logger
 	sink  *fault.Sink
-	draft protocol.Incarnation // of an unfounded volume
+	draft protocol.Incarnation // of an unfounded volume, 0: it is founded
+	known protocol.Incarnation // of a founded volume that could not be opened, 0: unknown
 
 	founding sync.Mutex                    // held while the volume is made a member's
 	store    atomic.Pointer[filelog.Store] // nil while the volume may not take part
@@ -81,6 +82,9 @@ func (v *volume) openStore() error {
 		Warn: func(err error) { v.log.Info("storage", "warning", err.Error()) },
 	})
 	if err != nil {
+		if id, e := filelog.ReadIdentity(v.fs, v.cfg.DataDir); e == nil {
+			v.known = id.Incarnation
+		}
 		return storageFault(err)
 	}
 	v.store.Store(s)
@@ -183,11 +187,20 @@ func (v *volume) stillBroken() *fault.Fault {
 	return r.Fault()
 }
 
+// awaitsFounding reports whether the volume is empty and waits for a grant.
+func (v *volume) awaitsFounding() bool { return !v.mayTakePart() && v.draft != 0 }
+
+// incarnation gives the volume's incarnation as the operator knows it, "" when it
+// cannot be read: that must not look like another volume.
 func (v *volume) incarnation() string {
+	n := max(v.draft, v.known)
 	if s := v.store.Load(); s != nil {
-		return hex(s.Identity.Incarnation)
+		n = s.Identity.Incarnation
 	}
-	return hex(v.draft)
+	if n == 0 {
+		return ""
+	}
+	return hex(n)
 }
 
 func hex(n protocol.Incarnation) string { return fmt.Sprintf("%016x", uint64(n)) }

@@ -17,6 +17,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
@@ -98,12 +99,15 @@ func (f *forward) once(ctx context.Context) {
 	}
 	url := cs.CoreV1().RESTClient().Post().Resource("pods").Namespace(f.namespace).Name(f.pod).SubResource("portforward").URL()
 	ready := make(chan struct{})
-	broken := &breaker{ctx: ctx, stop: make(chan struct{})}
+	broken := &breaker{stop: make(chan struct{})}
 	pf, err := portforward.New(spdy.NewDialer(upgrader, &http.Client{Transport: rt}, http.MethodPost, url),
 		[]string{fmt.Sprintf("0:%d", nodeapi.ClientPort)}, broken.stop, ready, io.Discard, broken)
 	if err != nil {
 		return
 	}
+	watched, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go f.watch(watched, broken)
 	ended := make(chan struct{})
 	go func() { defer close(ended); pf.ForwardPorts() }() //nolint:errcheck // however it ends, it is done again
 	select {
@@ -122,9 +126,24 @@ func (f *forward) once(ctx context.Context) {
 	}
 }
 
-// breaker ends a port-forward at its first complaint: the pod is another one then.
+// watch ends the port-forward when the pod of that name is another one: a tunnel into
+// a pod that is gone does not end by itself.
+func (f *forward) watch(ctx context.Context, b *breaker) {
+	uid := func() types.UID {
+		p := corev1.Pod{}
+		kube.Get(ctx, types.NamespacedName{Namespace: f.namespace, Name: f.pod}, &p) //nolint:errcheck // then it is another one
+		return p.UID
+	}
+	for first := uid(); ctx.Err() == nil; pause(ctx) {
+		if uid() != first {
+			b.end()
+			return
+		}
+	}
+}
+
+// breaker ends a port-forward once, also at its first complaint.
 type breaker struct {
-	ctx  context.Context
 	once sync.Once
 	stop chan struct{}
 }

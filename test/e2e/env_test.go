@@ -72,8 +72,16 @@ func setUp() error {
 	}
 	start := time.Now()
 	args := []string{"upgrade", "--install", release, filepath.Join("..", "..", "charts", "quorate"), "--namespace", systemNamespace, "--create-namespace", "--wait", "--timeout", "120s"}
-	if tag := os.Getenv("VERSION"); tag != "" {
-		args = append(args, "--set", "image.tag="+tag, "--set", "nodeImage.tag="+tag)
+	for variable, values := range map[string][]string{
+		"VERSION":             {"image.tag", "nodeImage.tag"},
+		"OPERATOR_REPOSITORY": {"image.repository"},
+		"NODE_REPOSITORY":     {"nodeImage.repository"},
+	} {
+		if v := os.Getenv(variable); v != "" {
+			for _, key := range values {
+				args = append(args, "--set", key+"="+v)
+			}
+		}
 	}
 	out, err := exec.Command("helm", args...).CombinedOutput()
 	if err != nil {

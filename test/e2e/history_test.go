@@ -89,7 +89,7 @@ func (l *load) connect(r *rand.Rand) *clientv3.Client {
 func pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(50 * time.Millisecond):
+	case <-time.After(100 * time.Millisecond):
 	}
 }
 
