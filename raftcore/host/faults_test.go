@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/devtools/memcomms"
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/host"
@@ -210,6 +211,47 @@ func TestFaultsAtTheStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A crash between the arrival of a snapshot and its installation, with a log whose
+// tail conflicts with the snapshot beyond its end: the snapshot wins (paper section 7).
+func TestCrashBeforeInstallation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &member{id: 1, log: memlog.NewLog(), votes: &memlog.Votes{}, snapshots: &memlog.Snapshots{}, reported: &reports{}}
+		g := &group{t: t, board: memcomms.New(codec.Msgpack{}), members: []*member{m}}
+		done := make(chan error, 1)
+		var stale []protocol.Entry
+		for i := range protocol.Index(9) {
+			stale = append(stale, protocol.Entry{Index: i + 1, Term: 1, Kind: protocol.EntryNoOp})
+		}
+		m.log.Append(stale, func(err error) { done <- err })
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if err := m.votes.Save(protocol.HardState{Term: 3}); err != nil {
+			t.Fatal(err)
+		}
+		last := protocol.EntryID{Index: 5, Term: 3}
+		w, err := m.snapshots.Create(protocol.SnapshotMeta{Last: last, Membership: g.options(m).Membership})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (frozen{"kept"}).WriteTo(w); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		g.start(m)
+		defer m.Close() //nolint:errcheck // the test is over
+		g.leader()
+		if s := m.Status(); s.Base != last || s.Last.Index != 6 {
+			t.Errorf("the log is %+v to %+v, want %+v and the new term's entry", s.Base, s.Last, last)
+		}
+		if got := m.ledger.all(); !slices.Equal(got, []string{"kept"}) {
+			t.Errorf("the state is %q", got)
+		}
+	})
 }
 
 // Every kind of fault is provoked by a test here or, where it is met there, of package

@@ -14,8 +14,9 @@ import (
 // restore brings log and state machine together after a stop at any point:
 //
 //  1. a snapshot that is newer than the state machine's state is restored into it;
-//  2. a log that ends before the state machine's state (a snapshot was being
-//     installed) is emptied, with that state as its base;
+//  2. a log that does not hold the last applied entry, because it ends before it or has
+//     another one there (a snapshot was being installed), is emptied, with that state as
+//     its base (paper section 7);
 //  3. a log that begins after the state is damage: entries are missing.
 func restore(o *Options) (replica.Restore, error) {
 	hard, err := o.Votes.Load()
@@ -40,9 +41,9 @@ func restore(o *Options) (replica.Restore, error) {
 		r.Applied = meta.Last
 	}
 	r.Log = o.Log.State()
-	if r.Log.Last < r.Applied.Index {
+	if lacks(r.Log, r.Applied) {
 		if err := resetLog(o.Log, r.Applied); err != nil {
-			return replica.Restore{}, fault.New(fault.FsyncFailed, time.Now(), err, "emptying a log that ends at %d, before the state at %d", r.Log.Last, r.Applied.Index)
+			return replica.Restore{}, fault.New(fault.FsyncFailed, time.Now(), err, "emptying a log that ends at %d and does not hold the applied entry %d", r.Log.Last, r.Applied.Index)
 		}
 		r.Log = o.Log.State()
 	}
@@ -68,6 +69,11 @@ func restoreSnapshot(m machine.StateMachine, s storage.Snapshots, last protocol.
 		return fault.New(fault.ApplyFailed, time.Now(), err, "restoring the snapshot of entry %d", last.Index)
 	}
 	return nil
+}
+
+// lacks reports whether an entry that is not compacted away is not in the log.
+func lacks(st protocol.LogState, id protocol.EntryID) bool {
+	return id.Index > st.Last || id.Index >= st.Base.Index && termAt(st, id.Index) != id.Term
 }
 
 func resetLog(l storage.Log, base protocol.EntryID) error {
