@@ -148,7 +148,7 @@ func (l *Log) change(f func(*logState)) {
 func (l *Log) write() {
 	defer close(l.ended)
 	for range l.wake {
-		batch, err, closed := l.sync()
+		batch, closed, err := l.sync()
 		for _, op := range batch {
 			if op.done != nil {
 				op.done(err)
@@ -161,12 +161,12 @@ func (l *Log) write() {
 }
 
 // sync makes everything queued durable, or nothing of it.
-func (l *Log) sync() (batch []operation, err error, closed bool) {
+func (l *Log) sync() (batch []operation, closed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := &l.state
 	if s.held {
-		return nil, nil, false
+		return nil, false, nil
 	}
 	batch, s.queue = s.queue, nil
 	for _, op := range batch {
@@ -174,5 +174,5 @@ func (l *Log) sync() (batch []operation, err error, closed bool) {
 			op.do(&s.durable)
 		}
 	}
-	return batch, s.err, s.closed
+	return batch, s.closed, s.err
 }

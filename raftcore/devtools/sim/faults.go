@@ -191,8 +191,9 @@ const (
 	onlySends
 )
 
+// isolate cuts a member off from all others, in one direction or both.
 func (f *faults) isolate(m *member, how int) {
-	f.c.note(m, "is alone: %s", [...]string{"cut off", "it only receives", "it only sends"}[how])
+	f.c.note(m, "is alone: %s", [...]string{cutOff: "cut off", onlyReceives: "it only receives", onlySends: "it only sends"}[how])
 	for _, other := range f.c.members {
 		if other == m {
 			continue
