@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sort"
 )
 
@@ -39,6 +40,41 @@ func (m *Mem) Crash(p PowerLoss) *Mem {
 	sort.Strings(paths)
 	for _, path := range paths {
 		after.dirs[path] = m.dirs[path].after(p, rng)
+	}
+	return after
+}
+
+// Kill gives the file system that another process finds after this one was killed now:
+// everything is as it was seen, but what was not synced can still be lost. The present
+// one goes on as if nothing had happened. Locks are not held any more.
+func (m *Mem) Kill() *Mem {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	after := NewMem()
+	after.capacity = m.capacity
+	copies := map[*memNode]*memNode{nil: nil} // a file stays one file, whatever its names are
+	for path, d := range m.dirs {
+		after.dirs[path] = d.copy(copies)
+	}
+	return after
+}
+
+func (d *memDir) copy(copies map[*memNode]*memNode) *memDir {
+	node := func(n *memNode) *memNode {
+		if _, ok := copies[n]; !ok {
+			copies[n] = &memNode{data: slices.Clone(n.data), durable: slices.Clone(n.durable), writes: slices.Clone(n.writes)}
+		}
+		return copies[n]
+	}
+	after := newMemDir()
+	for name, n := range d.entries {
+		after.entries[name] = node(n)
+	}
+	for name, n := range d.durable {
+		after.durable[name] = node(n)
+	}
+	for _, c := range d.changes {
+		after.changes = append(after.changes, memChange{from: c.from, to: c.to, node: node(c.node)})
 	}
 	return after
 }

@@ -132,3 +132,38 @@ func TestMemRunsOutOfSpace(t *testing.T) {
 		t.Fatalf("after the removal usage is %+v", u)
 	}
 }
+
+func TestKillLosesNothingYet(t *testing.T) {
+	m := vfs.NewMem()
+	f, err := m.Create("old")
+	must(t, err)
+	write(t, f, []byte("durable"), 0)
+	must(t, f.Sync())
+	must(t, m.SyncDir("."))
+	_, err = m.Lock("LOCK")
+	must(t, err)
+	write(t, f, []byte("DURABLE"), 0)
+	must(t, m.Rename("old", "new"))
+
+	killed := m.Kill()
+	write(t, f, []byte("later"), 0)
+	expect := func(fsys vfs.FS, name, want string) {
+		t.Helper()
+		got, err := vfs.ReadFile(fsys, name)
+		must(t, err)
+		if string(got) != want {
+			t.Errorf("%s holds %q, want %q", name, got, want)
+		}
+	}
+	expect(killed, "new", "DURABLE")
+	expect(killed.Crash(vfs.PowerLoss{}), "old", "durable")
+	expect(killed.Crash(vfs.PowerLoss{Keep: 100}), "new", "DURABLE")
+	if _, err := killed.Lock("LOCK"); err != nil {
+		t.Errorf("the lock outlives its process: %v", err)
+	}
+	f, err = killed.OpenReadWrite("new")
+	must(t, err)
+	must(t, f.Sync())
+	must(t, killed.SyncDir("."))
+	expect(killed.Crash(vfs.PowerLoss{}), "new", "DURABLE")
+}

@@ -57,7 +57,6 @@ type workload struct {
 	snaps  map[protocol.EntryID][]byte
 	saved  []protocol.EntryID // snapshots that were committed
 
-	inner   bool // the crash is one within a recovery
 	crashes int
 	failed  string
 	gate    chan struct{}
@@ -235,17 +234,21 @@ func (w *workload) snapshot(s *Store) {
 	}
 }
 
-// nested tells at how many crashes one is followed by crashes of its recovery.
-const nested = 37
+// One of so many crashes, and one of so many kills, is followed by crashes of its
+// recovery.
+const (
+	nested = 37
+	killed = 5
+)
 
 // check recovers a crashed disk, compares, and goes on a little, so that what a torn
 // write has left would come up.
-func (w *workload) check(disk *vfs.Mem, what string) {
+func (w *workload) check(disk *vfs.Mem, what string, nest bool) {
 	w.crashes++
 	opts := w.opts
 	opts.salt = rand.New(rand.NewPCG(w.seed, uint64(w.crashes))).Uint64
 	var again []*vfs.Mem // what is found when the power fails during recovery as well
-	if !w.inner && w.crashes%nested == 0 {
+	if nest {
 		disk.Observe(func(vfs.Op, string) {
 			again = append(again, disk.Crash(vfs.PowerLoss{Keep: 50, Seed: w.seed + uint64(len(again))}))
 		})
@@ -257,9 +260,7 @@ func (w *workload) check(disk *vfs.Mem, what string) {
 	}
 	disk.Observe(nil)
 	for i, d := range again {
-		w.inner = true
-		w.check(d, fmt.Sprintf("%s, then before operation %d of recovery", what, i+1))
-		w.inner = false
+		w.check(d, fmt.Sprintf("%s, then before operation %d of recovery", what, i+1), false)
 	}
 	found := w.find(s.Log)
 	if found < 0 {
@@ -357,8 +358,9 @@ func (w *workload) crashEverywhere(rounds int) {
 			return
 		}
 		for _, d := range dials(w.seed<<20 + n<<4) {
-			w.check(w.fs.Crash(d), fmt.Sprintf("crash before operation %d with %+v", n, d))
+			w.check(w.fs.Crash(d), fmt.Sprintf("crash before operation %d with %+v", n, d), w.crashes%nested == 0)
 		}
+		w.check(w.fs.Kill(), fmt.Sprintf("kill before operation %d", n), n%killed == 0)
 	})
 }
 

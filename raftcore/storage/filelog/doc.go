@@ -81,12 +81,16 @@
 //  9. Now what is left behind the last record is the rest of a torn write that nobody
 //     was told to be durable. When there is anything that could ever hold as a frame
 //     of this life, it is overwritten with zeros and synced.
-//  10. The last write is written again and synced, with a mark behind it: after a kill
-//     it was perhaps only in the page cache, and after a failed sync the page cache
-//     would claim that it is clean.
+//  10. The last write is written again and synced: after a kill it was perhaps only in
+//     the page cache, and after a failed sync the page cache would claim that it is
+//     clean. Then a mark is written and synced.
 //  11. Sync the directory; remove what was being made; prepare the next segment.
 //
-// Until step 9 nothing is changed on the disk. Damage is never cut: it is a
+// Until step 7 gives files to another life nothing is changed on the disk, and not at all
+// when there is damage. Names are synced before anything relies on them, here and for
+// meta and the snapshots: a process that was killed may have renamed without syncing.
+//
+// Damage is never cut: it is a
 // *storage.DamageError with file, offset and, where its header holds, index and term.
 //
 // # The vote

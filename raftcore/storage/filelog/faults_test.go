@@ -255,6 +255,9 @@ func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
 	if err := Format(fs.disk, "d", crashIdentity, fs.opts); !errors.Is(err, ErrFormatted) {
 		t.Errorf("a second format gave %v, want ErrFormatted", err)
 	}
+	if _, err := Open(fs.disk, "d", Options{Serializer: codec.Identity{}}); err == nil || !strings.Contains(err.Error(), "makes no bytes") {
+		t.Errorf("open with a serializer for memory gave %v", err)
+	}
 	if _, err := Open(fs.disk, "elsewhere", fs.opts); !errors.Is(err, ErrNotFormatted) {
 		t.Errorf("open of nothing gave %v, want ErrNotFormatted", err)
 	}
@@ -359,4 +362,88 @@ func TestAppendOutOfOrderPanics(t *testing.T) {
 	if err := fs.append(command(1, 1, 1)); err != nil {
 		t.Errorf("an append after them gave %v", err)
 	}
+}
+
+// A process is killed while its newest write is only in the page cache; then the power
+// fails during recovery. The write was never acknowledged: it may be there or not, as a
+// whole or in part, but it is no damage.
+func TestPowerFailsWhileRecoveringFromAKill(t *testing.T) {
+	fs := newFaultyStore(t)
+	if err := fs.append(command(1, 1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	fs.rules("sync *.seg EIO")
+	if err := fs.append(command(1, 2, 900), command(1, 3, 900)); err == nil {
+		t.Fatal("entries were reported durable")
+	}
+	fs.Store.Close()
+	fs.rules("")
+	var crashed []*vfs.Mem
+	fs.mem.Observe(func(vfs.Op, string) {
+		for seed := range uint64(40) {
+			crashed = append(crashed, fs.mem.Crash(vfs.PowerLoss{Keep: 50, Seed: seed}))
+		}
+	})
+	s, err := Open(fs.disk, "d", fs.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.mem.Observe(nil)
+	defer s.Close()
+	ends := map[protocol.Index]int{}
+	for i, disk := range crashed {
+		again, err := Open(disk, "d", fs.opts)
+		if err != nil {
+			t.Fatalf("crash %d: %v", i, err)
+		}
+		ends[again.Log.State().Last]++
+		again.Close()
+	}
+	if ends[1] == 0 || ends[3] == 0 || ends[0] != 0 {
+		t.Errorf("where the log ended, and how often: %v", ends)
+	}
+}
+
+// A process is killed after a rename and before the directory is synced. Whoever opens
+// the directory relies on the name, so it must not be lost any more.
+func TestNamesThatWereSeenAreDurable(t *testing.T) {
+	fs := newFaultyStore(t)
+	fs.rules("syncdir snap EIO")
+	w, err := fs.Snapshots.Create(protocol.SnapshotMeta{Last: protocol.EntryID{Term: 1, Index: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("commit gave %v", err)
+	}
+	fs.Store.Close()
+	expectSeen := func(disk vfs.FS) {
+		t.Helper()
+		s, err := Open(disk, "d", fs.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if _, ok, err := s.Snapshots.Latest(); !ok || err != nil {
+			t.Fatalf("latest gives %v, %v", ok, err)
+		}
+	}
+	fs.rules("")
+	expectSeen(fs.mem)
+	expectSeen(fs.mem.Crash(vfs.PowerLoss{}))
+
+	disk := vfs.NewMem()
+	faulty := vfs.NewFaulty(disk, vfs.Rule{Op: vfs.OpSyncDir, Pattern: "d", Err: syscall.EIO})
+	if err := Format(faulty, "d", crashIdentity, fs.opts); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("format gave %v", err)
+	}
+	s, err := Open(disk, "d", fs.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if s, err = Open(disk.Crash(vfs.PowerLoss{}), "d", fs.opts); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
 }

@@ -146,18 +146,28 @@ func settle(r *replay, o Options) error {
 			return fmt.Errorf("clear the torn end of %s: %w", s.name, err)
 		}
 	}
-	last := r.data[r.lastWrite:s.end:s.end]
-	if s.end+codec.FrameOverhead <= max(o.SegmentSize, int64(len(r.data))) {
-		last = placeOf(s.salt, s.end).AppendFrame(last, flagStart, idRecord(kindMark, r.last))
+	if err := writeSynced(s, r.data[r.lastWrite:s.end], r.lastWrite); err != nil {
+		return err
 	}
-	if _, err := s.file.WriteAt(last, r.lastWrite); err != nil {
-		return fmt.Errorf("write the end of %s again: %w", s.name, err)
+	// The mark is a write of its own: it must not be there before what it vouches for.
+	if s.end+codec.FrameOverhead <= max(o.SegmentSize, int64(len(r.data))) {
+		mark := placeOf(s.salt, s.end).AppendFrame(nil, flagStart, idRecord(kindMark, r.last))
+		if err := writeSynced(s, mark, s.end); err != nil {
+			return err
+		}
+		s.end += int64(len(mark))
+	}
+	r.data = nil
+	return nil
+}
+
+func writeSynced(s *segment, p []byte, at int64) error {
+	if _, err := s.file.WriteAt(p, at); err != nil {
+		return fmt.Errorf("write the end of %s: %w", s.name, err)
 	}
 	if err := s.file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", s.name, err)
 	}
-	s.end = r.lastWrite + int64(len(last))
-	r.data = nil
 	return nil
 }
 

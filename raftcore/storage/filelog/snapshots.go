@@ -59,25 +59,22 @@ func snapshotPlace(last protocol.EntryID) codec.Place {
 	return placeOf(uint64(last.Term), int64(last.Index))
 }
 
-// openSnapshots removes what a process that died has left unfinished.
+// openSnapshots removes what a process that died has left unfinished. The directory is
+// synced in any case: a snapshot may have its name only in a cache, and the log will be
+// compacted because of it.
 func openSnapshots(fsys vfs.FS, dir string, s codec.Serializer) (*Snapshots, error) {
 	names, err := fsys.List(dir)
 	if err != nil {
 		return nil, err
 	}
-	removed := false
 	for _, name := range names {
 		if strings.HasSuffix(name, unfinishedName) {
 			if err := fsys.Remove(dir + "/" + name); err != nil {
 				return nil, err
 			}
-			removed = true
 		}
 	}
-	if removed {
-		err = fsys.SyncDir(dir)
-	}
-	return &Snapshots{fs: fsys, dir: dir, serializer: s}, err
+	return &Snapshots{fs: fsys, dir: dir, serializer: s}, fsys.SyncDir(dir)
 }
 
 // Create implements storage.Snapshots.

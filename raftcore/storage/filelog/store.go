@@ -122,6 +122,9 @@ func ReadIdentity(fsys vfs.FS, dir string) (Identity, error) {
 // ReadIdentity it gives vfs.ErrLocked, *IdentityError and *storage.DamageError.
 func Open(fsys vfs.FS, dir string, o Options) (s *Store, err error) {
 	o = o.withDefaults()
+	if !o.Serializer.Binary() {
+		return nil, fmt.Errorf("open %s: serializer %s makes no bytes, which files need: use codec.Msgpack", dir, o.Serializer.Name())
+	}
 	id, err := ReadIdentity(fsys, dir)
 	if err != nil {
 		return nil, err
@@ -137,6 +140,9 @@ func Open(fsys vfs.FS, dir string, o Options) (s *Store, err error) {
 		}
 	}()
 	if s.lock, err = lockDir(fsys, dir); err != nil {
+		return s, err
+	}
+	if err := fsys.SyncDir(dir); err != nil { // meta may have its name only in a cache
 		return s, err
 	}
 	if err := s.openMeta(fsys, dir, o); err != nil {

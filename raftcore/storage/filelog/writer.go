@@ -73,11 +73,12 @@ func (w *writer) write() error {
 func (w *writer) add(o op) error {
 	switch o.record {
 	case kindMark:
-		o.id = w.state.last
-		if !w.fits(codec.FrameOverhead) {
-			return nil // it is only an aid; no new file for it
+		if err := w.flush(); err != nil { // it vouches for what is durable already
+			return err
 		}
-		w.frame(idRecord(kindMark, o.id))
+		if w.fits(codec.FrameOverhead) { // it is only an aid; no new file for it
+			w.frame(idRecord(kindMark, w.state.last))
+		}
 		return nil
 	case kindBase, kindReset:
 		if err := w.put(idRecord(o.record, o.id)); err != nil {
