@@ -90,14 +90,14 @@ type RaftSpec struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m))+$`
 	// +kubebuilder:default="1s"
 	// +optional
-	ElectionTimeout metav1.Duration `json:"electionTimeout,omitzero"`
+	ElectionTimeout metav1.Duration `json:"electionTimeout,omitempty,omitzero"`
 	// heartbeatInterval is how often a leader is heard from when there is nothing to replicate.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m))+$`
 	// +kubebuilder:default="100ms"
 	// +optional
-	HeartbeatInterval metav1.Duration `json:"heartbeatInterval,omitzero"`
+	HeartbeatInterval metav1.Duration `json:"heartbeatInterval,omitempty,omitzero"`
 	// snapshotEntries is how many applied entries the log keeps before a snapshot replaces them.
 	// +kubebuilder:default=100000
 	// +kubebuilder:validation:Minimum=1000
@@ -125,7 +125,7 @@ type RecoverySpec struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:default="10m"
 	// +optional
-	ResetAfter metav1.Duration `json:"resetAfter,omitzero"`
+	ResetAfter metav1.Duration `json:"resetAfter,omitempty,omitzero"`
 }
 
 // BackoffSpec is the time between two restarts of a member: initial after the first,
@@ -139,14 +139,14 @@ type BackoffSpec struct {
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:default="10s"
 	// +optional
-	Initial metav1.Duration `json:"initial,omitzero"`
+	Initial metav1.Duration `json:"initial,omitempty,omitzero"`
 	// max is the longest time.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
 	// +kubebuilder:default="5m"
 	// +optional
-	Max metav1.Duration `json:"max,omitzero"`
+	Max metav1.Duration `json:"max,omitempty,omitzero"`
 }
 
 // PodSpec shapes the members' pods. The meaning of each field is that of a pod's.
@@ -154,28 +154,37 @@ type BackoffSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !k.startsWith('quorate.dev/'))",message="pod.labels: keys under quorate.dev/ belong to the operator; use another prefix"
 // +kubebuilder:validation:XValidation:rule="!has(self.annotations) || self.annotations.all(k, !k.startsWith('quorate.dev/'))",message="pod.annotations: keys under quorate.dev/ belong to the operator; use another prefix"
 type PodSpec struct {
+	// resources of the node's container.
 	// +optional
 	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+	// nodeSelector that Kubernetes nodes must match.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// affinity to nodes and to other pods.
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+	// tolerations of taints.
 	// +listType=atomic
 	// +optional
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-	// topologySpreadConstraints; without any, members are spread over hosts and zones where possible.
+	// topologySpreadConstraints of the pods. Without any, members are spread over hosts and
+	// zones where possible.
 	// +listType=atomic
 	// +optional
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+	// priorityClassName of the pods.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	PriorityClassName string `json:"priorityClassName,omitempty"`
+	// imagePullSecrets for the image.
 	// +listType=atomic
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+	// labels of the pods, besides the operator's.
 	// +kubebuilder:validation:MaxProperties=64
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
+	// annotations of the pods, besides the operator's.
 	// +kubebuilder:validation:MaxProperties=64
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`

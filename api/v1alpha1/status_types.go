@@ -15,13 +15,15 @@ type RaftClusterStatus struct {
 	// clusterID names the Raft group for good. It is drawn once, before anything is created.
 	// +optional
 	ClusterID string `json:"clusterID,omitempty"`
-	// bootstrapped: every member was founded. From then on no empty volume may take part.
+	// bootstrapped tells that every member was founded. From then on no empty volume may take part.
 	// +optional
 	Bootstrapped bool `json:"bootstrapped,omitempty"`
 	// replicas is the number of members of the Raft group.
-	Replicas int32 `json:"replicas"`
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
 	// readyReplicas is the number of members that serve clients.
-	ReadyReplicas int32 `json:"readyReplicas"`
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
 	// ready is readyReplicas/replicas, for people.
 	// +optional
 	Ready string `json:"ready,omitempty"`
@@ -42,7 +44,7 @@ type RaftClusterStatus struct {
 	// +listMapKey=id
 	// +optional
 	Members []MemberStatus `json:"members,omitempty"`
-	// conditions: Available, Progressing, Degraded, MembersHealthy, BootstrapComplete, DataLossPossible.
+	// conditions are Available, Progressing, Degraded, MembersHealthy, BootstrapComplete, DataLossPossible.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -52,14 +54,19 @@ type RaftClusterStatus struct {
 // MemberStatus is one member of the group.
 type MemberStatus struct {
 	// id of the member in the group; never used twice.
-	ID int64 `json:"id"`
+	// +kubebuilder:validation:Minimum=1
+	// +required
+	ID int64 `json:"id,omitempty"`
 	// name of the member and of its StatefulSet.
-	Name string `json:"name"`
+	// +kubebuilder:validation:MinLength=1
+	// +required
+	Name string `json:"name,omitempty"`
 	// role that the member told last: Leader, Follower, Candidate, Learner or Fenced; empty while it does not answer.
 	// +optional
 	Role string `json:"role,omitempty"`
-	// ready: it serves clients.
-	Ready bool `json:"ready"`
+	// ready tells whether it serves clients.
+	// +optional
+	Ready bool `json:"ready,omitempty"`
 	// incarnation of the volume that was founded as this member. It is written once, before
 	// the member is told to found, and no other volume ever acts under this ID.
 	// +optional
@@ -75,24 +82,36 @@ type MemberStatus struct {
 // MemberFault is what a member suffers from.
 type MemberFault struct {
 	// kind of the fault, such as LogCorrupt.
-	Kind string `json:"kind"`
-	// remedy: Restart, RepairFromPeers, ReplaceMember, FreeSpace or Operator (a person).
-	Remedy string `json:"remedy"`
+	// +kubebuilder:validation:MinLength=1
+	// +required
+	Kind string `json:"kind,omitempty"`
+	// remedy is Restart, RepairFromPeers, ReplaceMember, FreeSpace or Operator (a person).
+	// +kubebuilder:validation:MinLength=1
+	// +required
+	Remedy string `json:"remedy,omitempty"`
 	// message of the member.
 	// +optional
 	Message string `json:"message,omitempty"`
 	// since when.
-	Since metav1.Time `json:"since"`
+	// +optional
+	Since metav1.Time `json:"since,omitempty,omitzero"`
 }
 
 // MemberRestarts counts the restarts of a member's pod.
 type MemberRestarts struct {
 	// count since the member was last well for recovery.resetAfter. It is written before the restart.
-	Count int32 `json:"count"`
+	// +kubebuilder:validation:Minimum=1
+	// +required
+	Count int32 `json:"count,omitempty"`
 	// lastAt is the time of the last one.
-	LastAt metav1.Time `json:"lastAt"`
+	// +optional
+	LastAt metav1.Time `json:"lastAt,omitempty,omitzero"`
 	// nextAt is the earliest time of the next one.
-	NextAt metav1.Time `json:"nextAt"`
+	// +optional
+	NextAt metav1.Time `json:"nextAt,omitempty,omitzero"`
 	// podUID is the pod that was counted. While that pod exists, the restart is still to be done.
-	PodUID types.UID `json:"podUID"`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=1
+	// +required
+	PodUID types.UID `json:"podUID,omitempty"`
 }

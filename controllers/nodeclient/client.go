@@ -22,7 +22,7 @@ const Timeout = 2 * time.Second
 // answerLimit bounds what is read of an answer, in bytes.
 const answerLimit = 1 << 20
 
-// ErrUnsupported: the node does not know this verb; it is older than the operator.
+// ErrUnsupported tells that the node does not know this verb; it is older than the operator.
 var ErrUnsupported = errors.New("the node does not know this request")
 
 // Target is a node to talk to.

@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +19,8 @@ const (
 	FaultVolumeLost = "VolumeLost"
 	// FaultCrashLoop: the container exits again and again without saying why.
 	FaultCrashLoop = "CrashLoop"
+	// faultUnknown: the member is fenced and names no kind.
+	faultUnknown = "Unknown"
 )
 
 // Remedies, in the words that nodes use.
@@ -71,13 +75,17 @@ func (o *Observed) told(m *Member) *Fault {
 				o.Cluster.ClaimName(m.ID), s.Incarnation, latched, s.AwaitsFounding),
 		}
 	case s.Role == nodeapi.RoleFenced:
-		return &Fault{Kind: "Unknown", Remedy: RemedyRestart, Fenced: true, Message: "the member is fenced and does not say why"}
+		return &Fault{Kind: faultUnknown, Remedy: RemedyRestart, Fenced: true, Message: "the member is fenced and does not say why"}
 	}
 	return nil
 }
 
+// fromHealth takes a node's word, as far as it fits into status.
 func fromHealth(h *nodeapi.Health, fenced bool) *Fault {
-	return &Fault{Kind: h.Fault, Remedy: h.Remedy, Message: h.Message, At: h.At, Fenced: fenced}
+	return &Fault{
+		Kind: cmp.Or(h.Fault, faultUnknown), Remedy: cmp.Or(h.Remedy, RemedyRestart),
+		Message: tail(h.Message), At: h.At, Fenced: fenced,
+	}
 }
 
 // crashed reads the container's last words. A container that exited once is restarted
@@ -105,11 +113,11 @@ func crashed(pod *corev1.Pod) *Fault {
 	return nil
 }
 
-// tail keeps the end of a message, where the reason of a crash stands.
+// tail keeps the end of a message, where the cause stands: status has room for no more.
 func tail(s string) string {
 	const most = 400
 	if len(s) > most {
-		return "…" + s[len(s)-most:]
+		s = "…" + s[len(s)-most:]
 	}
-	return s
+	return strings.ToValidUTF8(s, "")
 }

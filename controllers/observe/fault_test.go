@@ -2,7 +2,9 @@ package observe_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -49,7 +51,8 @@ func TestFaultOfASilentPod(t *testing.T) {
 		},
 		{"it ended once, without a word", corev1.ContainerStatus{State: corev1.ContainerState{Terminated: ended("killed")}}, nil},
 		{
-			"it ends again and again", corev1.ContainerStatus{RestartCount: 4, State: waiting, LastTerminationState: corev1.ContainerState{Terminated: ended("panic: oh")}},
+			"it ends again and again",
+			corev1.ContainerStatus{RestartCount: 4, State: waiting, LastTerminationState: corev1.ContainerState{Terminated: ended("panic: oh")}},
 			&observe.Fault{Kind: observe.FaultCrashLoop, Remedy: observe.RemedyRestart, Message: "the container exited with code 1 (Error), 4 times: panic: oh", Fenced: true},
 		},
 		{"its image is missing", corev1.ContainerStatus{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}}, nil},
@@ -100,5 +103,19 @@ func TestFaultByTheMembersWord(t *testing.T) {
 				t.Errorf("fault %s, a restart may help: %t; want %s, %t", f.Kind, f.RestartMayHelp(), tt.kind, tt.restart)
 			}
 		})
+	}
+}
+
+// Whatever a node says fits into status.
+func TestFaultOfABabblingNode(t *testing.T) {
+	o, err := observetest.Read("cluster founded=1 bootstrapped\nmember 1 fenced fault=LogCorrupt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := o.Members[0].Status.Health
+	h.Fault, h.Remedy, h.Message = "", "", strings.Repeat("é", 100_000)
+	f := o.Fault(&o.Members[0])
+	if f.Kind == "" || f.Remedy == "" || len(f.Message) > 500 || !utf8.ValidString(f.Message) {
+		t.Errorf("fault %q with remedy %q and a message of %d bytes", f.Kind, f.Remedy, len(f.Message))
 	}
 }

@@ -24,6 +24,9 @@ import (
 // afterConflict is when to look again after somebody else wrote the RaftCluster.
 const afterConflict = 100 * time.Millisecond
 
+// messageLimit keeps a long error of the API server from making status invalid, in bytes.
+const messageLimit = 4096
+
 // report writes status when it changed, and with it what the action latches, and tells
 // in Events what is new. It gives the time until the next pass.
 func (r *Reconciler) report(ctx context.Context, o *observe.Observed, d plan.Decision) (time.Duration, error) {
@@ -106,7 +109,7 @@ func versions(o *observe.Observed) string {
 
 func progressing(o *observe.Observed, p plan.Progress) metav1.Condition {
 	c := metav1.Condition{
-		Type: v1alpha1.ConditionProgressing, Status: metav1.ConditionFalse, Reason: p.Reason, Message: p.Message,
+		Type: v1alpha1.ConditionProgressing, Status: metav1.ConditionFalse, Reason: p.Reason, Message: p.Message[:min(len(p.Message), messageLimit)],
 		ObservedGeneration: o.Cluster.Generation, LastTransitionTime: metav1.NewTime(o.Now),
 	}
 	if p.Active {
