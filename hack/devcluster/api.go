@@ -36,7 +36,7 @@ func apiUp(s *settings, p *progress) error {
 		p.say("API server %s is up already at %s", s.Name, s.apiURL())
 		return nil
 	}
-	if err := prepareState(s); err != nil {
+	if err := prepareState(s, s.apiURL); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(s.state("log"), 0o755); err != nil {

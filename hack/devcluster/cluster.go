@@ -30,7 +30,7 @@ func up(s *settings, p *progress, n int) error {
 	}
 	defer unlock()
 	fresh := len(s.running()) < n
-	if err := prepareState(s); err != nil {
+	if err := prepareState(s, s.insideURL); err != nil {
 		return err
 	}
 	for i := range n {
@@ -45,8 +45,9 @@ func up(s *settings, p *progress, n int) error {
 	return waitReady(s, p, n)
 }
 
-// prepareState makes the cluster's directory, its port, its certificates and its kubeconfig.
-func prepareState(s *settings) error {
+// prepareState makes the cluster's directory, its port, its certificates and its kubeconfig. Components
+// reach the API server at server.
+func prepareState(s *settings, server func() string) error {
 	if s.Port == 0 {
 		port, err := freePort(firstPort)
 		if err != nil {
@@ -57,7 +58,7 @@ func prepareState(s *settings) error {
 	if err := s.remember(); err != nil {
 		return err
 	}
-	if err := makePKI(s.state("pki"), s.insideURL()); err != nil {
+	if err := makePKI(s.state("pki"), server()); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(s.state("volumes"), 0o755); err != nil {

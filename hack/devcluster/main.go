@@ -168,7 +168,7 @@ func nodeVerb(s *settings, p *progress, args []string) error {
 	case "down":
 		return stopNode(s, i)
 	case "up":
-		if err := prepareState(s); err != nil {
+		if err := prepareState(s, s.insideURL); err != nil {
 			return err
 		}
 		return startNode(s, i)

@@ -52,7 +52,7 @@ func (v *supervisor) once(name string, args ...string) error {
 	cmd.Stdout, cmd.Stderr, cmd.Dir = out, out, "/"
 	cmd.Env = append(os.Environ(), "PATH="+v.path)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = 3 * time.Second // nothing here is worth a longer wait
 	return cmd.Run()
 }
 
