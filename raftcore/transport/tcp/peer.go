@@ -63,18 +63,19 @@ func (p *peer) run(ctx context.Context) {
 		began := time.Now()
 		err = p.serve(ctx, conn)
 		p.noteEnd(ctx, err)
-		if time.Since(began) > p.t.opts.MaxBackoff {
-			p.backoff, p.refused = 0, Refusal{} // it was well: dial again at once
-			continue
-		}
-		p.pause(ctx, p.afterward(err))
+		p.pause(ctx, p.afterward(err, time.Since(began)))
 	}
 }
 
-// afterward gives how long to wait after a connection that was short.
-func (p *peer) afterward(err error) time.Duration {
+// afterward gives how long to wait after a connection that stood for a while: not at all
+// when it was well, so that a restarted peer is reached at once.
+func (p *peer) afterward(err error, stood time.Duration) time.Duration {
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return p.noteRefusal(r)
+	}
+	if stood > p.t.opts.MaxBackoff {
+		p.backoff, p.refused = 0, Refusal{}
+		return 0
 	}
 	return p.nextBackoff()
 }
@@ -244,6 +245,9 @@ func (p *peer) nextBackoff() time.Duration {
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
 func (p *peer) pause(ctx context.Context, d time.Duration) {
+	if d == 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
