@@ -4,7 +4,7 @@
 // # In this room
 //
 // [FS] and [File]; [OS], the real one; [Mem], a file system in memory that can lose
-// its power, with [PowerLoss] as the dial of what is lost; [Faulty], which wraps
+// its power, with [PowerLoss] as the dial of what is lost, or its process; [Faulty], which wraps
 // another FS and fails by [Rule]. vfstest is the conformance suite for all of them.
 //
 // # Never here

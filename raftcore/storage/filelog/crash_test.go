@@ -321,6 +321,7 @@ func (w *workload) checkSnapshots(s *Store, what string) {
 
 // goOn appends one entry and crashes again, losing all that was not synced.
 func (w *workload) goOn(disk *vfs.Mem, s *Store, state logState, opts Options, what string) {
+	vote, _ := s.Votes.Load() // was checked
 	last := state.full.Last()
 	e := protocol.Entry{Term: last.Term + 1, Index: last.Index + 1, Kind: protocol.EntryNoOp}
 	done := make(chan error, 1)
@@ -336,6 +337,9 @@ func (w *workload) goOn(disk *vfs.Mem, s *Store, state logState, opts Options, w
 		return
 	}
 	defer again.Close()
+	if v, err := again.Votes.Load(); v != vote || err != nil {
+		w.fail("%s: after going on and a second crash: votes give %+v, %v; they gave %+v before", what, v, err, vote)
+	}
 	state.full = state.full.Clone()
 	state.full.Append(e)
 	if d := state.differs(again.Log); d != "" {
