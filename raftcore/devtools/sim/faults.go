@@ -159,7 +159,7 @@ func (f *faults) partition() {
 	c.coverage.Partitions++
 	this := c.coverage.Partitions
 	c.clock.after(f.r.between(tickInterval, 40*tickInterval), func() {
-		if this == c.coverage.Partitions {
+		if this == c.coverage.Partitions && !f.over {
 			c.network.heal()
 			c.note(nil, "the network is whole")
 		}
