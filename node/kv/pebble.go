@@ -80,7 +80,7 @@ func (l pebbleLogger) Errorf(format string, args ...any) {
 }
 
 func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.s.fault.set(fmt.Errorf("kv: the LSM tree in %s cannot go on: %s", l.s.options.DataDir, fmt.Sprintf(format, args...)))
+	l.s.fault.hang(fmt.Errorf("kv: the LSM tree in %s cannot go on: %s", l.s.options.DataDir, fmt.Sprintf(format, args...)))
 	select {}
 }
 
@@ -88,8 +88,22 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 type faultCell struct {
 	report func(error)
 
-	mu  sync.Mutex
-	err error
+	mu      sync.Mutex
+	err     error
+	hanging bool // a goroutine of the LSM tree is kept, with its locks
+}
+
+func (c *faultCell) hang(err error) {
+	c.mu.Lock()
+	c.hanging = true
+	c.mu.Unlock()
+	c.set(err)
+}
+
+func (c *faultCell) hangs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hanging
 }
 
 func (c *faultCell) set(err error) {

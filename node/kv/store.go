@@ -167,15 +167,19 @@ func (s *Store) writeMeta() (protocol.EntryID, error) {
 	return s.write.meta.applied, nil
 }
 
-// Close flushes, so that little must be applied again, and closes the store. After
-// a fault it leaves the files as they are.
+// Close flushes, so that little must be applied again, and closes the store. All
+// streams must be closed and no read may run. After a fault it flushes nothing; when
+// the LSM tree itself hangs in its fault, its files stay open until the process ends.
 func (s *Store) Close() error {
+	if s.fault.hangs() {
+		return nil // the sweeper may wait for locks that are never released
+	}
 	s.sweeper.close()
 	s.hub.close()
-	if s.fault.get() != nil {
-		return nil // the LSM may hold its locks for ever
+	var flushErr error
+	if s.fault.get() == nil {
+		_, flushErr = s.Sync()
 	}
-	_, flushErr := s.Sync()
 	return errors.Join(flushErr, s.db.Close())
 }
 
@@ -190,7 +194,9 @@ func (s *Store) CompactRevision() int64 { return s.compact.Load() }
 // is not obsolete, as far as the LSM tree knows.
 func (s *Store) Size() (total, inUse int64) {
 	m := s.db.Metrics()
-	return int64(m.DiskSpaceUsage()), int64(m.Total().TablesSize)
+	inUse = int64(m.Table.Local.LiveSize + m.BlobFiles.LiveSize)
+	obsolete := m.Table.Local.ObsoleteSize + m.Table.Local.ZombieSize + m.BlobFiles.ObsoleteSize + m.BlobFiles.ZombieSize
+	return inUse + int64(obsolete), inUse
 }
 
 // WaitSwept returns when what the last compaction made unreachable is dropped from
