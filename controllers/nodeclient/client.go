@@ -16,8 +16,13 @@ import (
 	"github.com/quorate/quorate/node/nodeapi"
 )
 
-// Timeout bounds every call.
-const Timeout = 2 * time.Second
+// How long calls may take. A status is asked in every pass and must not hold it up; a
+// transfer is answered when another member leads.
+const (
+	Timeout         = 2 * time.Second
+	foundTimeout    = 5 * time.Second
+	transferTimeout = 15 * time.Second
+)
 
 // answerLimit bounds what is read of an answer, in bytes.
 const answerLimit = 1 << 20
@@ -58,7 +63,6 @@ func New(dial Dialer) *HTTP {
 		dial = dialPod
 	}
 	return &HTTP{client: &http.Client{
-		Timeout: Timeout,
 		Transport: &http.Transport{
 			Proxy: nil, // pods are never behind the operator's proxy
 			// A pod is asked a few times a minute and its address may be another's tomorrow.
@@ -87,7 +91,7 @@ func dialPod(ctx context.Context, t Target) (net.Conn, error) {
 
 // Status implements Client.
 func (h *HTTP) Status(ctx context.Context, t Target) (*nodeapi.Status, error) {
-	body, err := h.call(ctx, t, http.MethodGet, nodeapi.PathStatusz, nil)
+	body, err := h.call(ctx, Timeout, t, http.MethodGet, nodeapi.PathStatusz, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -105,17 +109,19 @@ func (h *HTTP) Status(ctx context.Context, t Target) (*nodeapi.Status, error) {
 // Found implements Client.
 func (h *HTTP) Found(ctx context.Context, t Target, incarnation string) error {
 	req := nodeapi.FoundRequest{ClusterID: t.ClusterID, MemberID: t.MemberID, Incarnation: incarnation}
-	_, err := h.call(ctx, t, http.MethodPost, nodeapi.PathFound, req)
+	_, err := h.call(ctx, foundTimeout, t, http.MethodPost, nodeapi.PathFound, req)
 	return err
 }
 
 // Transfer implements Client.
 func (h *HTTP) Transfer(ctx context.Context, t Target) error {
-	_, err := h.call(ctx, t, http.MethodPost, nodeapi.PathTransfer, nil)
+	_, err := h.call(ctx, transferTimeout, t, http.MethodPost, nodeapi.PathTransfer, nil)
 	return err
 }
 
-func (h *HTTP) call(ctx context.Context, t Target, method, path string, in any) ([]byte, error) {
+func (h *HTTP) call(ctx context.Context, timeout time.Duration, t Target, method, path string, in any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)

@@ -11,8 +11,8 @@
 //
 // # Invariants
 //
-// A call ends when its context does, at the latest after [Timeout], and an answer is
-// read up to a bound: a node that hangs or babbles costs one pass nothing else. An
+// A call ends when its context does, at the latest after its own timeout, and an answer
+// is read up to a bound: a node that hangs or babbles costs a pass a moment, no more. An
 // answer of another cluster or member is an error, because pod addresses are reused.
 //
 // # How to add

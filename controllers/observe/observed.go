@@ -142,7 +142,11 @@ func (o *Observed) Suffers(m *Member) *v1alpha1.MemberFault {
 		}
 		return last.DeepCopy()
 	}
-	shown := &v1alpha1.MemberFault{Kind: f.Kind, Remedy: f.Remedy, Message: f.Message, Since: metav1.NewTime(o.Now).Rfc3339Copy()}
+	at := o.Now
+	if !f.At.IsZero() {
+		at = f.At
+	}
+	shown := &v1alpha1.MemberFault{Kind: f.Kind, Remedy: f.Remedy, Message: f.Message, Since: metav1.NewTime(at).Rfc3339Copy()}
 	if last != nil && last.Kind == f.Kind {
 		shown.Since = last.Since
 	}

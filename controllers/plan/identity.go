@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
 )
 
@@ -15,6 +17,11 @@ import (
 func giveIdentity(p *pass) *Decision {
 	if p.Cluster.Status.ClusterID != "" {
 		return nil
+	}
+	if names := p.leaving(); len(names) > 0 {
+		d := act(Action{Kind: None}, v1alpha1.ReasonCreating,
+			"waiting for Kubernetes to delete the PersistentVolumeClaims of an earlier RaftCluster: "+strings.Join(names, ", "))
+		return d
 	}
 	found, problem := p.remains()
 	if problem != "" {
@@ -33,14 +40,39 @@ func giveIdentity(p *pass) *Decision {
 		fmt.Sprintf("the group of %d members gets the ID %s, %s", identity.Replicas, identity.ClusterID, why))
 }
 
+// leaving names the claims of members that go with an earlier RaftCluster: deleted
+// already, or owned by a StatefulSet that is not this RaftCluster's.
+func (p *pass) leaving() []string {
+	ours := map[types.UID]bool{}
+	for _, set := range p.Strays {
+		ours[set.UID] = true
+	}
+	var names []string
+	for name, claim := range p.Claims {
+		going := claim.DeletionTimestamp != nil
+		for _, owner := range claim.OwnerReferences {
+			going = going || owner.Kind == "StatefulSet" && !ours[owner.UID]
+		}
+		if _, ok := p.memberOf(claimedBy(name)); ok && going {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// claimedBy is the name of the member that a claim's name tells.
+func claimedBy(claim string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(claim, v1alpha1.VolumeName+"-"), "-0")
+}
+
 // remains gives the identity that claims and StatefulSets of the cluster's name tell;
 // nil when there are none, or what is unclear about them.
 func (p *pass) remains() (*Identity, string) {
 	ids := map[string]string{}    // cluster ID by object
 	members := map[int64]string{} // incarnation by member
 	for name, claim := range p.Claims {
-		member, ok := p.memberOf(strings.TrimSuffix(strings.TrimPrefix(name, v1alpha1.VolumeName+"-"), "-0"))
-		if ok && claim.DeletionTimestamp == nil {
+		if member, ok := p.memberOf(claimedBy(name)); ok {
 			ids["PersistentVolumeClaim "+name] = claim.Annotations[v1alpha1.AnnotationClusterID]
 			members[member] = claim.Annotations[v1alpha1.AnnotationFounded]
 		}
@@ -54,7 +86,7 @@ func (p *pass) remains() (*Identity, string) {
 	if len(ids) == 0 {
 		return nil, ""
 	}
-	if len(ids) > 0 && !oneValue(ids) {
+	if !oneValue(ids) {
 		return nil, "objects of this name do not all tell the same group: " + list(ids)
 	}
 	identity := &Identity{Replicas: int32(len(members)), Incarnations: map[int64]string{}} //nolint:gosec // a handful

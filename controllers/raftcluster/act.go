@@ -20,19 +20,36 @@ func (r *Reconciler) act(ctx context.Context, o *observe.Observed, d *plan.Decis
 	if o.Cluster.Spec.Paused || o.Cluster.DeletionTimestamp != nil || o.Cluster.Status.ClusterID == "" {
 		return nil
 	}
-	err := errors.Join(r.keepObjects(ctx, o), r.do(ctx, o, &d.Action))
-	count(d.Action.Kind, err)
-	if err == nil {
+	err := r.keepObjects(ctx, o)
+	// A member is not created beside things of others, such as a ServiceAccount to run as.
+	if err == nil || d.Action.Kind != plan.CreateMember {
+		done := r.do(ctx, o, &d.Action)
+		if !d.Action.Latches() {
+			count(d.Action.Kind, done)
+		}
+		err = errors.Join(err, done)
+	}
+	return explain(err, d)
+}
+
+// explain puts what went wrong into the decision. What only a person or time mends is no
+// error: it is told in status, and the next look comes in its time.
+func explain(err error, d *plan.Decision) error {
+	var conflict *ConflictError
+	var leftover *LeftoverError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &conflict):
+		d.Progress = plan.Progress{Reason: v1alpha1.ReasonObjectConflict, Message: conflict.Error()}
+		d.Requeue = plan.PollIdle
+		return nil
+	case errors.As(err, &leftover):
+		d.Progress = plan.Progress{Active: true, Reason: v1alpha1.ReasonCreating, Message: leftover.Error()}
+		d.Requeue = plan.PollBusy
 		return nil
 	}
 	d.Progress = plan.Progress{Reason: v1alpha1.ReasonApplyFailed, Message: err.Error()}
-	var conflict *ConflictError
-	if errors.As(err, &conflict) {
-		d.Progress.Reason = v1alpha1.ReasonObjectConflict
-		// Only a person can mend this: no sooner retry, no error in the log each time.
-		d.Requeue = plan.PollIdle
-		return nil
-	}
 	return err
 }
 

@@ -28,6 +28,14 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s %q exists and does not belong to this RaftCluster; rename or delete one of the two", e.Kind, e.Name)
 }
 
+// LeftoverError says that an object of an earlier RaftCluster of the name is still there.
+type LeftoverError struct{ Kind, Name string }
+
+// Error implements error.
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("waiting for Kubernetes to delete the %s %q of an earlier RaftCluster", e.Kind, e.Name)
+}
+
 // keepObjects makes what is not as wanted as wanted, as far as no pod is restarted by
 // that. A StatefulSet whose pod template must change waits for its turn in the plan.
 func (r *Reconciler) keepObjects(ctx context.Context, o *observe.Observed) error {
@@ -95,10 +103,14 @@ func (r *Reconciler) mayCreate(ctx context.Context, o *observe.Observed, kind st
 		return nil
 	case err != nil:
 		return fmt.Errorf("read %s %s: %w", kind, want.GetName(), err)
-	case !metav1.IsControlledBy(there, o.Cluster):
-		return &ConflictError{Kind: kind, Name: want.GetName()}
+	case metav1.IsControlledBy(there, o.Cluster):
+		return nil
 	}
-	return nil
+	owner := metav1.GetControllerOf(there)
+	if there.GetDeletionTimestamp() != nil || owner != nil && owner.Kind == v1alpha1.Kind && owner.Name == o.Cluster.Name {
+		return &LeftoverError{Kind: kind, Name: want.GetName()}
+	}
+	return &ConflictError{Kind: kind, Name: want.GetName()}
 }
 
 // markClaim writes the incarnation on a member's claim, that very one.

@@ -227,11 +227,39 @@ func TestRetainedVolumesOneMissing(t *testing.T) {
 	w.wantNothing()
 }
 
+// A new RaftCluster comes while Kubernetes still collects the objects of the old one.
+func TestLeftoversAreWaitedFor(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", nil)
+	r := w.reconciler(w.c)
+	old := w.until(r, "demo", "stable", stable)
+	w.must(w.c.Delete(w.ctx, old)) // its objects stay for now
+	w.create("demo", nil)
+	c := w.until(r, "demo", "waiting", hasReason(v1alpha1.ConditionProgressing, v1alpha1.ReasonCreating))
+	if got, want := message(t, c, v1alpha1.ConditionProgressing), "the group of 3 members gets the ID "+old.Status.ClusterID; !strings.HasPrefix(got, want) {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	w.until(r, "demo", "waiting", func(c *v1alpha1.RaftCluster) bool {
+		return message(t, c, v1alpha1.ConditionProgressing) == `waiting for Kubernetes to delete the ServiceAccount "demo" of an earlier RaftCluster`
+	})
+	w.collect("demo")
+	c = w.until(r, "demo", "stable", stable)
+	w.wantObjects(c, 3)
+	if got := w.eventsOf(v1alpha1.ReasonObjectConflict); got != nil {
+		t.Errorf("told a conflict: %v", got)
+	}
+}
+
 // deleteCluster does what Kubernetes does: the owned objects go, the claims stay.
 func (w *world) deleteCluster(name string) {
 	w.t.Helper()
-	c := w.get(name)
-	w.must(w.c.Delete(w.ctx, c))
+	w.must(w.c.Delete(w.ctx, w.get(name)))
+	w.collect(name)
+}
+
+// collect deletes the objects of a cluster, whoever owns them, but the claims.
+func (w *world) collect(name string) {
+	w.t.Helper()
 	in := []client.DeleteAllOfOption{client.InNamespace(w.ns), client.MatchingLabels{v1alpha1.LabelCluster: name}}
 	for _, kind := range ownedKinds() {
 		w.must(w.c.DeleteAllOf(w.ctx, kind, in...))

@@ -29,6 +29,7 @@ const operatorUser = "quorate-operator-under-test"
 // generated role gives. A life of a cluster needs every one of them.
 func TestManagerWithTheRightsOfItsRole(t *testing.T) {
 	w := newWorld(t)
+	w.boot = 0 // its clock stands still
 	role := w.bindRole()
 	used := &rights{used: map[string]bool{}}
 	stop := w.runManager(used)

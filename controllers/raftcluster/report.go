@@ -45,6 +45,9 @@ func (r *Reconciler) report(ctx context.Context, o *observe.Observed, d plan.Dec
 	case err != nil:
 		return 0, fmt.Errorf("write status of RaftCluster %s/%s: %w", cluster.Namespace, cluster.Name, err)
 	}
+	if d.Action.Latches() {
+		count(d.Action.Kind, nil)
+	}
 	r.tell(o, &cluster.Status, d)
 	return d.Requeue, nil
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -46,6 +47,9 @@ const (
 	concurrency = 8
 	// passTimeout bounds a pass: a few writes, and one wait for nodes.
 	passTimeout = 30 * time.Second
+	// firstRetry and lastRetry bound the time until a pass that failed is repeated. A
+	// cluster that needs mending is never left alone for long.
+	firstRetry, lastRetry = 50 * time.Millisecond, 30 * time.Second
 )
 
 // Scheme knows all types that the operator reads and writes.
@@ -100,7 +104,10 @@ func Setup(mgr ctrl.Manager, o objects.Options, dial nodeclient.Dialer) error {
 		Named(controllerName).
 		// Status too: what a pass latched is what the next one works on.
 		For(&v1alpha1.RaftCluster{}).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, ReconciliationTimeout: passTimeout})
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrency, ReconciliationTimeout: passTimeout,
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		})
 	for _, obj := range []client.Object{
 		&appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.Pod{},
 		&corev1.PersistentVolumeClaim{}, &policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{},

@@ -58,6 +58,25 @@ func (l *lagging) swap(key string, fresh, out any) {
 	reflect.ValueOf(out).Elem().Set(reflect.ValueOf(old).Elem())
 }
 
+// A cache that does not know of retained volumes yet must not lead to a new group.
+func TestStaleCacheDoesNotHideVolumes(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", nil)
+	old := w.until(w.reconciler(w.c), "demo", "stable", stable)
+	w.deleteCluster("demo")
+	w.create("demo", nil)
+	blind := interceptor.NewClient(w.c, interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return nil },
+	})
+	if _, err := w.reconciler(blind).Reconcile(w.ctx, request(w.ns, "demo")); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.get("demo").Status.ClusterID; got != old.Status.ClusterID {
+		t.Errorf("the group is %q, want %q", got, old.Status.ClusterID)
+	}
+	w.until(w.reconciler(w.c), "demo", "stable", stable)
+}
+
 // With caches that lag by up to four passes the operator gets there all the same: one ID,
 // each object once, no restart that was not due.
 func TestStaleCacheDoesNoHarm(t *testing.T) {

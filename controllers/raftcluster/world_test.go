@@ -54,9 +54,10 @@ type world struct {
 	nodes   map[string]*node      // by pod name
 	events  []string
 	term    uint64
-	leader  string // pod name
-	bad     string // image that does not start
-	noMoves bool   // nodes do not know PathTransfer
+	leader  string        // pod name
+	bad     string        // image that does not start
+	boot    time.Duration // from a pod's start until its node answers
+	noMoves bool          // nodes do not know PathTransfer
 }
 
 // volume is what outlives a pod.
@@ -72,7 +73,7 @@ type node struct {
 	id     uint64
 	volume *volume
 	status nodeapi.Status
-	deaf   bool // does not answer
+	up     time.Time // since then it answers
 }
 
 func newWorld(t *testing.T) *world {
@@ -88,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, ctx: t.Context(), c: c, ns: apitest.Namespace(t, config),
 		now:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		volumes: map[types.UID]*volume{}, nodes: map[string]*node{}, term: 1,
+		volumes: map[types.UID]*volume{}, nodes: map[string]*node{}, term: 1, boot: 3 * time.Second,
 	}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
@@ -238,7 +239,7 @@ func (w *world) start(pod *corev1.Pod, claim types.UID) {
 		v = &volume{incarnation: fmt.Sprintf("%016x", len(w.volumes)+1)}
 		w.volumes[claim] = v
 	}
-	n := &node{pod: pod.UID, volume: v}
+	n := &node{pod: pod.UID, volume: v, up: w.now.Add(w.boot)}
 	for _, arg := range pod.Spec.Containers[0].Args {
 		key, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		switch key {
@@ -255,12 +256,15 @@ func (w *world) start(pod *corev1.Pod, claim types.UID) {
 	w.nodes[pod.Name] = n
 }
 
+// acting tells whether a node takes part in Raft.
+func (w *world) acting(name string) bool {
+	n := w.nodes[name]
+	return n != nil && !w.now.Before(n.up) && n.volume.founded && n.volume.damage == nil
+}
+
 // elect keeps a leader as long as it acts, and finds another one when a quorum acts.
 func (w *world) elect() {
-	acting := func(name string) bool {
-		n := w.nodes[name]
-		return n != nil && n.volume.founded && n.volume.damage == nil
-	}
+	acting := w.acting
 	if !acting(w.leader) {
 		w.leader = ""
 		n := 0
@@ -307,7 +311,7 @@ func (n *node) refresh(w *world, name string) {
 func (w *world) stepPod(pod *corev1.Pod) {
 	w.mu.Lock()
 	n, now := w.nodes[pod.Name], metav1.NewTime(w.now)
-	ready := n != nil && n.pod == pod.UID && n.volume.founded && n.volume.damage == nil && n.status.LeaderID != 0
+	ready := w.acting(pod.Name) && n.pod == pod.UID && n.status.LeaderID != 0
 	w.mu.Unlock()
 	status := pod.Status.DeepCopy()
 	status.PodIP, status.PodIPs = "10.0.0.1", []corev1.PodIP{{IP: "10.0.0.1"}}
@@ -338,7 +342,7 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	defer w.mu.Unlock()
 	pod, _, _ := strings.Cut(r.Host, ".")
 	n := w.nodes[pod]
-	if n == nil || n.deaf {
+	if n == nil || w.now.Before(n.up) {
 		panic(http.ErrAbortHandler) // the connection breaks
 	}
 	n.refresh(w, pod)
@@ -354,7 +358,7 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		}
 		w.term++
 		for name, other := range w.nodes {
-			if other != nil && name != w.leader && other.volume.founded && other.volume.damage == nil {
+			if other != nil && name != w.leader && w.acting(name) {
 				w.leader = name
 				break
 			}

@@ -28,8 +28,8 @@ type picture struct{ *observe.Observed }
 //
 //	cluster [replicas=N] [founded=N] [bootstrapped] [paused] [deleting] [size=Q] [restarts=N] [lost]
 //	member ID ROLE [key=value…] [flag…]
-//	claim NAME [id=ID] [founded=INCARNATION]
-//	set NAME [id=ID]
+//	claim NAME [id=ID] [founded=INCARNATION] [owner=UID] [terminating]
+//	set NAME [id=ID] [uid=UID]
 //
 // where ROLE is a role of nodeapi in small letters, or waits (for its founding), silent
 // (does not answer), none (no pod) or missing (no StatefulSet either). A member is well,
@@ -74,6 +74,12 @@ func (p picture) read(words []string) error {
 				meta.Annotations[v1alpha1.AnnotationClusterID] = value
 			case "founded":
 				meta.Annotations[v1alpha1.AnnotationFounded] = value
+			case "uid":
+				meta.UID = types.UID(value)
+			case "owner": // UID of a StatefulSet
+				meta.OwnerReferences = []metav1.OwnerReference{{Kind: "StatefulSet", Name: "any", UID: types.UID(value)}}
+			case "terminating":
+				meta.DeletionTimestamp = &metav1.Time{Time: Epoch}
 			default:
 				return fmt.Errorf("unknown word %q", w)
 			}
