@@ -147,18 +147,16 @@ func checkNested(t *pb.TxnRequest, puts map[string]bool, deletes *spans) error {
 	return nil
 }
 
-// span is a range of keys; open has no end.
+// span is a range of keys: from start up to but not including end.
 type span struct {
 	start, end []byte
-	open       bool
 }
 
+// spanOf gives the keys that a deletion covers, as etcd sees it here: for the end
+// "\x00", which stands for no end when it runs, none.
 func spanOf(key, rangeEnd []byte) span {
-	switch {
-	case len(rangeEnd) == 0:
+	if len(rangeEnd) == 0 {
 		return span{start: key, end: append(bytes.Clone(key), 0)}
-	case len(rangeEnd) == 1 && rangeEnd[0] == 0:
-		return span{start: key, open: true}
 	}
 	return span{start: key, end: rangeEnd}
 }
@@ -170,7 +168,7 @@ type spans []span
 // from gives the index of the first span that ends after key.
 func (s spans) from(key []byte) int {
 	i, _ := slices.BinarySearchFunc(s, key, func(x span, key []byte) int {
-		if x.open || bytes.Compare(x.end, key) > 0 {
+		if bytes.Compare(x.end, key) > 0 {
 			return 1
 		}
 		return -1
@@ -185,18 +183,17 @@ func (s spans) contain(key []byte) bool {
 
 // add adds a span and joins it with those that it overlaps.
 func (s *spans) add(x span) {
-	if !x.open && bytes.Compare(x.start, x.end) >= 0 {
+	if bytes.Compare(x.start, x.end) >= 0 {
 		return
 	}
 	i := s.from(x.start)
 	j := i
-	for ; j < len(*s) && (x.open || bytes.Compare((*s)[j].start, x.end) < 0); j++ {
-		if y := (*s)[j]; bytes.Compare(y.start, x.start) < 0 {
+	for ; j < len(*s) && bytes.Compare((*s)[j].start, x.end) < 0; j++ {
+		y := (*s)[j]
+		if bytes.Compare(y.start, x.start) < 0 {
 			x.start = y.start
 		}
-		if y := (*s)[j]; y.open {
-			x.open = true
-		} else if !x.open && bytes.Compare(y.end, x.end) > 0 {
+		if bytes.Compare(y.end, x.end) > 0 {
 			x.end = y.end
 		}
 	}

@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -34,8 +35,10 @@ func (v *view) rangeOf(r *pb.RangeRequest) (*pb.RangeResponse, error) {
 		return v.point(r, rev)
 	}
 	c := collector{view: v, rev: rev, request: r}
-	if ordered(r) && !filtered(r) {
-		c.limit = r.Limit
+	if r.Limit > 0 && r.Limit < math.MaxInt64 && (ordered(r) || r.SortOrder == pb.RangeRequest_NONE) && !filtered(r) {
+		// As etcd does, also where a target is given without an order: then the first
+		// keys are taken before they are sorted. One more tells whether there are more.
+		c.limit = r.Limit + 1
 	}
 	c.values = !r.KeysOnly || r.SortTarget == pb.RangeRequest_VALUE
 	if err := v.scan(keyRange{r.Key, r.RangeEnd}, c.visit); err != nil {
@@ -126,10 +129,7 @@ func wanted(r *pb.RangeRequest, c change) bool {
 func (c *collector) response() *pb.RangeResponse {
 	r := c.request
 	sortPairs(c.kvs, r)
-	kvs, more := c.kvs, c.limit > 0 && c.count > c.limit
-	if r.CountOnly {
-		more = false
-	}
+	kvs, more := c.kvs, false
 	if r.Limit > 0 && int64(len(kvs)) > r.Limit {
 		kvs, more = kvs[:r.Limit], true
 	}

@@ -80,6 +80,10 @@ func (w *twin) doRange(r *pb.RangeRequest, now int64) (*pb.RangeResponse, error)
 		}
 		kept = append(kept, p)
 	}
+	filtered := r.MinModRevision != 0 || r.MaxModRevision != 0 || r.MinCreateRevision != 0 || r.MaxCreateRevision != 0
+	if r.Limit > 0 && r.SortOrder == pb.RangeRequest_NONE && !filtered && int64(len(kept)) > r.Limit+1 {
+		kept = kept[:r.Limit+1] // a target without an order: etcd takes first and sorts then
+	}
 	sort.SliceStable(kept, func(i, j int) bool {
 		if r.SortOrder == pb.RangeRequest_DESCEND {
 			i, j = j, i
