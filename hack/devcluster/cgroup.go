@@ -21,7 +21,7 @@ const cgroupParent = "/quorate-devcluster"
 // hierarchy is one mounted cgroup file system.
 type hierarchy struct {
 	dir     string
-	unified bool // cgroup v2
+	unified bool // the controllers are in it: cgroup v2
 }
 
 // makeNodeCgroup makes the directory that the kubelet of node i works under.
@@ -33,7 +33,7 @@ func makeNodeCgroup(s *settings, i int) error {
 	for _, h := range hs {
 		dir := h.dir
 		for _, step := range strings.Split(strings.Trim(s.nodeCgroup(i), "/"), "/") {
-			if err := h.delegate(dir); err != nil {
+			if err := h.delegate(s, dir); err != nil {
 				return err
 			}
 			dir = filepath.Join(dir, step)
@@ -48,9 +48,9 @@ func makeNodeCgroup(s *settings, i int) error {
 	return nil
 }
 
-// delegate lets the children of a v2 cgroup use the controllers that the kubelet needs. At the root of a
-// machine they are enabled already, by systemd; only below it they are ours to set.
-func (h hierarchy) delegate(dir string) error {
+// delegate lets the children of a v2 cgroup use the controllers that the kubelet needs. At the root of
+// most machines systemd has done so; what is done here is noted, for undelegate.
+func (h hierarchy) delegate(s *settings, dir string) error {
 	if !h.unified {
 		return nil
 	}
@@ -71,8 +71,44 @@ func (h hierarchy) delegate(dir string) error {
 		if err := os.WriteFile(control, []byte("+"+c), 0o644); err != nil {
 			return fmt.Errorf("cannot give cgroup controller %s to the nodes (%s): %w; in a container, move its processes out of the root cgroup first", c, control, err)
 		}
+		if dir != h.dir {
+			continue // it goes with the directory
+		}
+		if err := note(s.delegated(), control+" "+c); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// delegated is the file that lists what was enabled at the root of the hierarchy.
+func (s *settings) delegated() string { return filepath.Join(s.Cache, "cgroup-delegated") }
+
+func note(file, line string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, line)
+	return errors.Join(err, f.Close())
+}
+
+// undelegate disables again what delegate enabled at the root.
+func undelegate(s *settings) error {
+	b, err := os.ReadFile(s.delegated())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(b)) {
+		control, c, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if err := os.WriteFile(control, []byte("-"+c), 0o644); err != nil {
+			return fmt.Errorf("cannot take cgroup controller %s back (%s): %w", c, control, err)
+		}
+	}
+	return os.Remove(s.delegated())
 }
 
 // fillCPUSet gives a new v1 cpuset its parent's processors: an empty one takes no process.
@@ -141,16 +177,26 @@ func removeTree(dir string) error {
 	return nil
 }
 
-// removeIfEmpty removes the directory of all clusters after the last of them.
-func removeIfEmpty(name string) {
-	hs, _ := hierarchies()
-	for _, h := range hs {
-		_ = syscall.Rmdir(filepath.Join(h.dir, name))
+// leaveCgroups removes the directory above those of all clusters, after the last of them.
+func leaveCgroups(s *settings) error {
+	hs, err := hierarchies()
+	if err != nil {
+		return err
 	}
+	for _, h := range hs {
+		err := syscall.Rmdir(filepath.Join(h.dir, cgroupParent))
+		if errors.Is(err, syscall.EBUSY) || errors.Is(err, syscall.ENOTEMPTY) {
+			return nil // another cluster is there
+		}
+		if err != nil && !errors.Is(err, syscall.ENOENT) {
+			return err
+		}
+	}
+	return undelegate(s)
 }
 
-// hierarchies lists the mounted cgroup file systems. A v2 one without controllers
-// beside v1 ones ("hybrid") is left out of delegation by having none to enable.
+// hierarchies lists the mounted cgroup file systems. A v2 one beside v1 ones ("hybrid") is no place for
+// controllers: runc works with those of v1.
 func hierarchies() ([]hierarchy, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -166,6 +212,11 @@ func hierarchies() ([]hierarchy, error) {
 		}
 		if kind[0] == "cgroup" || kind[0] == "cgroup2" {
 			found = append(found, hierarchy{dir: mount[4], unified: kind[0] == "cgroup2"})
+		}
+	}
+	if slices.ContainsFunc(found, func(h hierarchy) bool { return !h.unified }) {
+		for i := range found {
+			found[i].unified = false
 		}
 	}
 	if len(found) == 0 {

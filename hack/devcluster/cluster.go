@@ -145,7 +145,9 @@ func down(s *settings, p *progress, keep bool) error {
 	if err := removeCgroups(cgroupParent + "/" + s.Name); err != nil {
 		return err
 	}
-	removeIfEmpty(cgroupParent)
+	if err := leaveCgroups(s); err != nil {
+		return err
+	}
 	if !keep {
 		if err := removeState(s); err != nil {
 			return err

@@ -49,6 +49,7 @@ not() { ! "$@"; }
 machine() {
   cut -d' ' -f5- /proc/self/mountinfo | sort
   find /sys/fs/cgroup -type d -path '*quorate-devcluster*/smoke-test*' 2>/dev/null || true
+  find /sys/fs/cgroup -maxdepth 2 -name cgroup.subtree_control -exec grep -H . {} + || true
   ip -brief link | awk '{print $1, $NF}' | sort
   ip -brief address | awk '{$2 = ""; print}' | sort
   ip netns list 2>/dev/null || true
