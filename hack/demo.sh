@@ -82,7 +82,7 @@ await() {
     if ((SECONDS > deadline)); then
       k get raftclusters,statefulsets,pods,pvc -o wide >&2 || true
       k get "raftcluster/$name" -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}' >&2 || true
-      kubectl -n "$system" logs -l app.kubernetes.io/name=quorate --tail=20 >&2 || true
+      kubectl -n "$system" logs -l app.kubernetes.io/name=quorate --tail=5 2>&1 | cut -c1-600 >&2 || true
       fail "raftcluster/$name is not Available after $patience s: see above"
     fi
   done
