@@ -40,11 +40,12 @@
 //  7. Liveness: if the operator stops between slot and grant, the next pass finds the
 //     same incarnation waiting and grants again. If the volume is lost in between, the
 //     slot stays taken: the price of 5 is one member that must be replaced.
-//  8. The incarnation is also written on the claim before the grant (AnnotationFounded).
-//     When status is gone, because the RaftCluster was deleted and its volumes retained,
-//     a new RaftCluster takes the ID and the slots up from the claims. Where one claim
-//     says that it was founded, bootstrap counts as complete and nothing is granted.
-//     Where none does, by the order of 8 nothing was ever granted, and founding starts.
+//  8. The slot is also written on the claim before the grant (AnnotationFounded), and
+//     again whenever a claim lacks it. When status is gone, because the RaftCluster was
+//     deleted and its volumes retained, a new RaftCluster takes the ID and the slots up
+//     from the claims, read uncached. Where one claim says that its member was founded,
+//     bootstrap counts as complete and nothing is granted. Where none does, nothing was
+//     ever granted, and founding starts.
 //
 // The assumptions: a claim's volume is not rolled back to an older copy of itself, and
 // nobody edits status or the annotation.

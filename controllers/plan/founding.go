@@ -19,8 +19,25 @@ func createMembers(p *pass) *Decision {
 	return nil
 }
 
-// foundMembers brings each member to its founding: slot, claim, grant. See the package
-// comment for the argument.
+// markClaims writes every filled slot on its member's claim, and again when the claim was
+// made anew: what was founded once must be known when status is gone.
+func markClaims(p *pass) *Decision {
+	for i := range p.Members {
+		m := &p.Members[i]
+		slot, claim := m.Latched.Incarnation, p.Claim(m)
+		if slot == "" || claim == nil || claim.Annotations[v1alpha1.AnnotationFounded] == slot {
+			continue
+		}
+		d := act(Action{Kind: MarkClaim, Member: m.ID, Incarnation: slot}, v1alpha1.ReasonFounding,
+			fmt.Sprintf("the claim of member %s is marked with the volume incarnation %s", m.Name, slot))
+		d.Requeue = PollStart
+		return d
+	}
+	return nil
+}
+
+// foundMembers brings each member to its founding: slot, claim (the rule above), grant.
+// See the package comment for the argument.
 func foundMembers(p *pass) *Decision {
 	if p.Cluster.Status.Bootstrapped {
 		return nil
@@ -33,41 +50,27 @@ func foundMembers(p *pass) *Decision {
 	return p.completeBootstrap()
 }
 
+// foundMember fills the slot of a member that has none, and grants to the volume in the
+// slot. A member that acts without ever having asked was founded by its flags alone, by
+// a node that does not wait: its slot then keeps every other volume out.
 func (p *pass) foundMember(m *observe.Member) *Decision {
-	if m.Status == nil || !m.Status.AwaitsFounding {
-		return p.latchActing(m)
-	}
-	incarnation := m.Status.Incarnation
-	if incarnation == "" {
+	if m.Status == nil || m.Status.Incarnation == "" || m.Status.Health != nil {
 		return nil
 	}
-	message := fmt.Sprintf("member %s is being founded on volume incarnation %s", m.Name, incarnation)
+	incarnation := m.Status.Incarnation
 	step := Action{Kind: LatchFounder, Member: m.ID, Incarnation: incarnation}
 	switch {
 	case m.Latched.Incarnation == "":
 	case m.Latched.Incarnation != incarnation:
 		return nil // another volume than the one in the slot: a fault, told as such
-	case p.Claim(m) == nil:
-		return nil // its annotation must come before the grant
-	case p.Claim(m).Annotations[v1alpha1.AnnotationFounded] != incarnation:
-		step.Kind = MarkClaim
+	case !m.Status.AwaitsFounding, p.Claim(m) == nil:
+		return nil // it acts, or its claim cannot tell yet
 	default:
 		step.Kind = Found
 	}
-	d := act(step, v1alpha1.ReasonFounding, message)
+	d := act(step, v1alpha1.ReasonFounding, fmt.Sprintf("member %s is being founded on volume incarnation %s", m.Name, incarnation))
 	d.Requeue = PollStart
 	return d
-}
-
-// latchActing fills the slot of a member that acts without ever having asked: it was
-// founded by its flags alone, by a node that does not wait. The slot then keeps every
-// other volume out.
-func (p *pass) latchActing(m *observe.Member) *Decision {
-	if m.Status == nil || m.Latched.Incarnation != "" || m.Status.Incarnation == "" || p.Fault(m) != nil {
-		return nil
-	}
-	return act(Action{Kind: LatchFounder, Member: m.ID, Incarnation: m.Status.Incarnation}, v1alpha1.ReasonFounding,
-		fmt.Sprintf("member %s acts on volume incarnation %s", m.Name, m.Status.Incarnation))
 }
 
 // completeBootstrap closes the door when every member acts and one leads them all.

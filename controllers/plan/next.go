@@ -54,6 +54,7 @@ var rules = []rule{
 	noteRefusedChanges,
 	createMembers,
 	finishRestart,
+	markClaims,
 	foundMembers,
 	updateBrokenMembers,
 	restartFaultyMembers,
