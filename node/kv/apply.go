@@ -27,7 +27,7 @@ func (s *Store) Apply(commands []machine.Command, results []machine.Result) erro
 	defer batch.Close()
 	m := s.write.meta
 	s.executor.view = &view{store: s, rev: m.rev, compact: m.compact, pending: &s.pending}
-	s.pending.reset(batch, false)
+	s.pending.reset(batch)
 	for i := range commands {
 		var err error
 		if results[i], err = s.applyOne(&commands[i]); err != nil {
@@ -52,7 +52,7 @@ func (s *Store) commit(m meta) error {
 	s.write.meta, s.write.stale = m, false
 	s.publish(m)
 	if s.hub.publish(m.rev, s.pending.records) {
-		s.pending.records, s.pending.arena = nil, nil
+		s.pending.records, s.pending.arena = nil, nil // the hub reads them from now on
 	}
 	if compacted {
 		s.sweeper.kick()

@@ -3,7 +3,7 @@ package kv
 import (
 	"fmt"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -84,42 +84,27 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 	select {}
 }
 
-// faultCell holds the first fault.
+// faultCell holds the first fault. It is asked at every read, so that costs a load.
 type faultCell struct {
-	report func(error)
-
-	mu      sync.Mutex
-	err     error
-	hanging bool // a goroutine of the LSM tree is kept, with its locks
-}
-
-func (c *faultCell) hang(err error) {
-	c.mu.Lock()
-	c.hanging = true
-	c.mu.Unlock()
-	c.set(err)
-}
-
-func (c *faultCell) hangs() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.hanging
+	report  func(error)
+	err     atomic.Pointer[error]
+	hanging atomic.Bool // a goroutine of the LSM tree is kept, with its locks
 }
 
 func (c *faultCell) set(err error) {
-	c.mu.Lock()
-	first := c.err == nil
-	if first {
-		c.err = err
-	}
-	c.mu.Unlock()
-	if first && c.report != nil {
+	if c.err.CompareAndSwap(nil, &err) && c.report != nil {
 		c.report(err)
 	}
 }
 
+func (c *faultCell) hang(err error) {
+	c.hanging.Store(true)
+	c.set(err)
+}
+
 func (c *faultCell) get() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
+	if err := c.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }

@@ -20,15 +20,14 @@ type pendingRecord struct {
 	enc []byte
 }
 
-// reset prepares for the next call of Apply. keep tells that somebody else still
-// reads the records.
-func (p *pending) reset(batch *pebble.Batch, keep bool) {
+// reset prepares for the next call of Apply.
+func (p *pending) reset(batch *pebble.Batch) {
 	p.batch = batch
 	if p.heads == nil || len(p.heads) > 1<<14 {
 		p.heads = make(map[string]head)
 	}
 	clear(p.heads)
-	if keep || cap(p.arena) > 8<<20 {
+	if cap(p.arena) > 8<<20 {
 		p.records, p.arena = nil, nil
 		return
 	}

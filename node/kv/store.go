@@ -171,7 +171,7 @@ func (s *Store) writeMeta() (protocol.EntryID, error) {
 // streams must be closed and no read may run. After a fault it flushes nothing; when
 // the LSM tree itself hangs in its fault, its files stay open until the process ends.
 func (s *Store) Close() error {
-	if s.fault.hangs() {
+	if s.fault.hanging.Load() {
 		return nil // the sweeper may wait for locks that are never released
 	}
 	s.sweeper.close()
