@@ -22,9 +22,11 @@ type applier struct {
 	serializer codec.Serializer
 	waiters    *waiters
 	onApplied  func(protocol.EntryID)
+	onTerm     func(protocol.Term) // the first entries of a new term are applied
 	failed     func(error)
 
 	applied atomic.Uint64 // protocol.Index
+	term    protocol.Term // of the last entry applied
 
 	wake chan struct{} // capacity 1
 	stop chan struct{}
@@ -132,6 +134,10 @@ func (a *applier) apply(entries []protocol.Entry) error {
 		}
 	}
 	a.onApplied(last)
+	if last.Term > a.term {
+		a.term = last.Term
+		a.onTerm(last.Term)
+	}
 	return nil
 }
 

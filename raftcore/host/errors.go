@@ -14,6 +14,8 @@ var (
 	ErrFenced = errors.New("this member is fenced after an unrecoverable fault")
 	// ErrClosed tells that the host was closed.
 	ErrClosed = errors.New("this member is closed")
+	// ErrUnknown tells that the command may or may not have taken effect.
+	ErrUnknown = errors.New("this member cannot tell whether the command took effect")
 	// ErrTooLarge tells that a command is larger than Options.MaxCommandBytes.
 	ErrTooLarge = errors.New("the command is too large")
 )

@@ -208,6 +208,16 @@ func (g *group) leader() *member {
 	return nil
 }
 
+// otherLeads reports whether another member than old leads in a newer term.
+func (g *group) otherLeads(old *member) bool {
+	for _, m := range g.members {
+		if m != old && m.State().Role == replica.Leader && m.State().Term > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 // follower gives one that does not lead.
 func (g *group) follower() *member {
 	l := g.leader()

@@ -106,7 +106,7 @@ func start(opts Options) (*Host, error) {
 func (h *Host) newApplier(applied protocol.Index) *applier {
 	a := &applier{
 		self: h.opts.ID, machine: h.opts.Machine, serializer: h.opts.Serializer, waiters: h.waiters,
-		onApplied: h.onApplied, failed: h.applyFailed,
+		onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)
@@ -181,12 +181,12 @@ func (h *Host) Propose(ctx context.Context, payload []byte) (machine.Result, err
 	if err != nil {
 		return machine.Result{}, err
 	}
-	if !h.inbox.propose(encoded.Bytes, h.opts.MaxQueuedBytes) {
+	if !h.inbox.propose(proposal{id, encoded.Bytes, w}, h.opts.MaxQueuedBytes) {
 		h.waiters.complete(id, outcome{err: ErrOverloaded})
 	}
 	select {
 	case o := <-w.done:
-		h.waiters.pool.Put(w)
+		h.waiters.release(w)
 		return o.result, o.err
 	case <-ctx.Done():
 		if o, ok := h.waiters.abandon(id, w); ok {

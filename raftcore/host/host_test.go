@@ -176,6 +176,44 @@ func TestTransfer(t *testing.T) {
 	})
 }
 
+// What was lost with a leader is proposed again under the next one, once: neither the
+// client's patience nor its command is lost, and nothing is applied twice.
+func TestLostWithTheLeader(t *testing.T) {
+	bubble(t, 3, nil, func(g *group) {
+		old := g.leader()
+		m := g.follower()
+		g.propose(m, "first")
+		// What the follower forwards does not arrive any more, nor does anything the leader
+		// has taken itself get out.
+		g.board.DropIf(func(x protocol.Message) bool { return x.Body.Kind() == protocol.KindForward })
+		done := make(chan error, 10)
+		for i := range 5 {
+			go func() { _, err := tryPropose(m, fmt.Sprint("forwarded", i), 10*time.Second); done <- err }()
+		}
+		synctest.Wait()
+		g.board.Heal()
+		g.board.Isolate(old.id)
+		for i := range 5 {
+			go func() { _, err := tryPropose(old, fmt.Sprint("local", i), 10*time.Second); done <- err }()
+		}
+		g.until("another one leads", func() bool { return g.otherLeads(old) })
+		g.board.Heal()
+		for range 10 {
+			if err := <-done; err != nil {
+				t.Errorf("a command that was lost with its leader gets %v", err)
+			}
+		}
+		for _, m := range g.members {
+			g.until("it has everything", func() bool { return len(m.ledger.all()) >= 11 })
+			got := m.ledger.all()
+			slices.Sort(got)
+			if len(slices.Compact(slices.Clone(got))) != len(got) || len(got) != 11 {
+				t.Errorf("member %d applied %q", m.id, got)
+			}
+		}
+	})
+}
+
 // A leader that is cut off resigns, and the others go on without it.
 func TestCutOffLeaderResigns(t *testing.T) {
 	bubble(t, 3, nil, func(g *group) {

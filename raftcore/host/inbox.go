@@ -22,8 +22,8 @@ type inbox struct {
 type work struct {
 	messages  []protocol.Message
 	bytes     int // of entries in messages
-	payloads  [][]byte
-	queued    int             // bytes of payloads
+	proposals []proposal
+	queued    int             // bytes of proposals
 	persisted uint64          // highest sequence number that is durable
 	applied   protocol.Index  // highest index that is applied
 	inputs    []replica.Input // rare ones, in order
@@ -84,16 +84,16 @@ func (b *inbox) receive(m protocol.Message) {
 	b.mu.Unlock()
 }
 
-// propose queues a payload and reports false when more than limit bytes wait.
-func (b *inbox) propose(payload []byte, limit int) bool {
+// propose queues a proposal and reports false when more than limit bytes wait.
+func (b *inbox) propose(p proposal, limit int) bool {
 	b.mu.Lock()
-	if b.work.queued+len(payload) > limit && b.work.queued > 0 {
+	if b.work.queued+len(p.payload) > limit && b.work.queued > 0 {
 		b.mu.Unlock()
 		return false
 	}
-	first := len(b.work.payloads) == 0
-	b.work.payloads = append(b.work.payloads, payload)
-	b.work.queued += len(payload)
+	first := len(b.work.proposals) == 0
+	b.work.proposals = append(b.work.proposals, p)
+	b.work.queued += len(p.payload)
 	b.mu.Unlock()
 	if first {
 		b.signal()

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -49,8 +48,8 @@ func (h *Host) turn() {
 	if id := h.reads.ask(); id != 0 {
 		h.step(replica.Read{ID: id})
 	}
-	if len(w.payloads) > 0 {
-		h.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: w.payloads})
+	if len(w.proposals) > 0 {
+		h.propose(w.proposals)
 	}
 	for _, f := range w.calls {
 		f(h.replica)
@@ -70,8 +69,7 @@ func (h *Host) retry() {
 		h.step(replica.Read{ID: id})
 	}
 	if p := h.held.take(h.State().Leader); len(p) > 0 {
-		p = slices.DeleteFunc(p, func(b []byte) bool { return !h.waiters.waiting(h.requestOf(b)) })
-		h.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: p})
+		h.propose(slices.DeleteFunc(p, h.givenUp))
 	}
 }
 
@@ -177,58 +175,6 @@ func (h *Host) fetch(f replica.Fetch) {
 		}
 		h.inbox.input(replica.Fetched{Fetch: f, Entries: entries, Err: err != nil})
 	})
-}
-
-// refused ends the clients' proposals that cannot be taken now, or holds them until
-// there is a leader.
-func (h *Host) refused(r replica.Refusal) {
-	for _, p := range r.Payloads {
-		if r.Reason != replica.Overloaded && h.held.put(p, h.opts.MaxQueuedBytes) {
-			continue
-		}
-		h.waiters.complete(h.requestOf(p), outcome{err: refusalError(r.Reason)})
-	}
-}
-
-func refusalError(r replica.RefusalReason) error {
-	if r == replica.Overloaded {
-		return ErrOverloaded
-	}
-	return ErrNoLeader
-}
-
-// requestOf gives the number of the request that waits for an encoded command of
-// this member's clients.
-func (h *Host) requestOf(payload []byte) uint64 {
-	c, err := h.opts.Serializer.DecodeCommand(codec.Encoded{Bytes: payload})
-	if err != nil {
-		return 0
-	}
-	return c.ReplyTo.Request
-}
-
-// heldProposals wait for a leader.
-type heldProposals struct {
-	payloads [][]byte
-	bytes    int
-}
-
-func (p *heldProposals) put(payload []byte, limit int) bool {
-	if p.bytes+len(payload) > limit {
-		return false
-	}
-	p.payloads, p.bytes = append(p.payloads, payload), p.bytes+len(payload)
-	return true
-}
-
-// take gives what is held when there is a leader.
-func (p *heldProposals) take(leader protocol.MemberID) [][]byte {
-	if leader == 0 {
-		return nil
-	}
-	out := p.payloads
-	*p = heldProposals{}
-	return out
 }
 
 // handler is the Host as the transport sees it.

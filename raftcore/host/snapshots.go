@@ -141,6 +141,7 @@ func (h *Host) install(in *replica.Install) {
 		h.applier.applied.Store(uint64(base.Index))
 		h.snapshots.taken = base.Index
 		h.onApplied(base)
+		h.onSnapshot(base.Term)
 		part()
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
 )
 
 // waiters knows which proposal of a client on this member waits for which request
@@ -22,6 +23,11 @@ type waiterShard struct {
 // waiter receives exactly one outcome.
 type waiter struct {
 	done chan outcome // capacity 1
+
+	// The loop's: the encoded command, and the term in which it was handed to the
+	// replica last, 0 while it was not.
+	payload []byte
+	term    protocol.Term
 }
 
 type outcome struct {
@@ -66,15 +72,16 @@ func (w *waiters) complete(id uint64, o outcome) bool {
 	return true
 }
 
-// waiting reports whether somebody waits.
-func (w *waiters) waiting(id uint64) bool {
+// find gives the waiter of a request, nil when nobody waits.
+func (w *waiters) find(id uint64) *waiter {
 	s := w.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.byID[id] != nil
+	return s.byID[id]
 }
 
-// abandon removes a waiter. When the outcome was delivered meanwhile it is given.
+// abandon removes a waiter. When the outcome was delivered meanwhile it is given. An
+// abandoned waiter is not used again: the loop may still know it.
 func (w *waiters) abandon(id uint64, x *waiter) (outcome, bool) {
 	s := w.shard(id)
 	s.mu.Lock()
@@ -82,17 +89,32 @@ func (w *waiters) abandon(id uint64, x *waiter) (outcome, bool) {
 	delete(s.byID, id)
 	s.mu.Unlock()
 	if still {
-		w.pool.Put(x)
 		return outcome{}, false
 	}
-	return w.result(x), true
+	return <-x.done, true
 }
 
-// result waits for the outcome and gives the waiter back.
-func (w *waiters) result(x *waiter) outcome {
-	o := <-x.done
+// release gives a waiter back whose outcome was taken.
+func (w *waiters) release(x *waiter) {
+	x.payload, x.term = nil, 0
 	w.pool.Put(x)
-	return o
+}
+
+// handedOver gives those who wait for a command that was handed to the replica in a
+// term that f picks.
+func (w *waiters) handedOver(f func(protocol.Term) bool) map[uint64]*waiter {
+	out := make(map[uint64]*waiter)
+	for i := range w.shards {
+		s := &w.shards[i]
+		s.mu.Lock()
+		for id, x := range s.byID {
+			if x.term != 0 && f(x.term) {
+				out[id] = x
+			}
+		}
+		s.mu.Unlock()
+	}
+	return out
 }
 
 // close ends everybody who waits, and whoever comes later, with the error.
