@@ -19,6 +19,7 @@ var translations = []struct{ from, to error }{
 	{kv.ErrKeyNotFound, rpctypes.ErrGRPCKeyNotFound},
 	{kv.ErrLeaseNotFound, rpctypes.ErrGRPCLeaseNotFound},
 	{host.ErrNoLeader, rpctypes.ErrGRPCNoLeader},
+	{host.ErrUnknown, rpctypes.ErrGRPCTimeoutDueToLeaderFail},
 	{host.ErrOverloaded, rpctypes.ErrGRPCRequestTooManyRequests},
 	{host.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
 	{host.ErrFenced, rpctypes.ErrGRPCUnhealthy},
