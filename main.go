@@ -1,4 +1,3 @@
-// The operator that hosts Raft clusters on Kubernetes: quorate-operator.
 package main
 
 import (
