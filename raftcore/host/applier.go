@@ -156,7 +156,7 @@ func (a *applier) decode(entries []protocol.Entry) error {
 		if c.ReplyTo.Member == a.self {
 			reply = c.ReplyTo.Request
 		}
-		a.commands = append(a.commands, machine.Command{Index: e.Index, Term: e.Term, Payload: c.Payload})
+		a.commands = append(a.commands, machine.Command{Index: e.Index, Term: e.Term, Payload: c.Payload, Discard: reply == 0})
 		a.replies = append(a.replies, reply)
 	}
 	if cap(a.results) < len(a.commands) {

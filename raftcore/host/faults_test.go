@@ -194,7 +194,9 @@ func TestFaultsAtTheStart(t *testing.T) {
 		{"the log begins too late", fault.LogCorrupt, func(o *host.Options) {
 			done := make(chan error, 1)
 			o.Log.Reset(protocol.EntryID{Index: 5, Term: 1}, func(err error) { done <- err })
-			<-done
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
 		}},
 		{"timings that cannot work", fault.ConfigInvalid, func(o *host.Options) { o.ElectionTimeout = time.Millisecond }},
 		{"a serializer without bytes", fault.ConfigInvalid, func(o *host.Options) { o.Serializer = codec.Identity{} }},

@@ -28,7 +28,6 @@ type work struct {
 	applied   protocol.Index  // highest index that is applied
 	inputs    []replica.Input // rare ones, in order
 	calls     []func(*replica.Replica)
-	read      bool // a read batch waits
 }
 
 // maxInboxBytes bounds what peers may leave before they are held back.

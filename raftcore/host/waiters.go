@@ -58,18 +58,16 @@ func (w *waiters) add(id uint64) (*waiter, error) {
 	return x, nil
 }
 
-// complete delivers the outcome if somebody still waits, and reports whether.
-func (w *waiters) complete(id uint64, o outcome) bool {
+// complete delivers the outcome if somebody still waits.
+func (w *waiters) complete(id uint64, o outcome) {
 	s := w.shard(id)
 	s.mu.Lock()
 	x := s.byID[id]
 	delete(s.byID, id)
 	s.mu.Unlock()
-	if x == nil {
-		return false
+	if x != nil {
+		x.done <- o
 	}
-	x.done <- o
-	return true
 }
 
 // find gives the waiter of a request, nil when nobody waits.

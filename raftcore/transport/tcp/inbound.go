@@ -114,7 +114,7 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 	}
 	t.opts.Logger.V(1).Info("a peer connected", "member", h.from, "incarnation", h.incarnation, "from", raw.RemoteAddr().String())
 	if p := (*t.peers.Load())[h.from]; p != nil && !p.connected() {
-		p.hurry()
+		p.hurry(raw.RemoteAddr())
 	}
 	return &inbound{t: t, conn: conn, member: h.from, done: make(chan struct{})}, raw.SetDeadline(time.Time{})
 }

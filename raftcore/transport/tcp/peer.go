@@ -23,6 +23,8 @@ type peer struct {
 	wake    chan struct{} // a token means: dial now
 	up      atomic.Bool
 
+	heardFrom atomic.Pointer[string] // host to be tried once before the address, nil: none
+
 	// Of the goroutine alone.
 	backoff time.Duration
 	refused Refusal // the last one that was logged
@@ -44,8 +46,13 @@ func (t *Transport) startPeer(id protocol.MemberID, address string) *peer {
 
 func (p *peer) connected() bool { return p.up.Load() }
 
-// hurry ends the wait between two dials: the peer was heard from, so it is up.
-func (p *peer) hurry() {
+// hurry ends the wait between two dials: the peer was heard from, so it is up. from is
+// where it called from: its name may still lead to where it was before it was
+// restarted, for as long as name servers and their caches believe so.
+func (p *peer) hurry(from net.Addr) {
+	if host, _, err := net.SplitHostPort(from.String()); err == nil {
+		p.heardFrom.Store(&host)
+	}
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -80,12 +87,24 @@ func (p *peer) afterward(err error, stood time.Duration) time.Duration {
 	return p.nextBackoff()
 }
 
-// connect dials and introduces this member.
+// connect dials and introduces this member. Where the peer was just heard from is tried
+// first, once; whatever that gives, the peer's address is what counts.
 func (p *peer) connect(ctx context.Context) (net.Conn, error) {
+	if host := p.heardFrom.Swap(nil); host != nil {
+		if _, port, err := net.SplitHostPort(p.address); err == nil {
+			if conn, err := p.connectTo(ctx, net.JoinHostPort(*host, port)); err == nil {
+				return conn, nil
+			}
+		}
+	}
+	return p.connectTo(ctx, p.address)
+}
+
+func (p *peer) connectTo(ctx context.Context, address string) (net.Conn, error) {
 	o := &p.t.opts
 	dialCtx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
-	raw, err := o.Dial(dialCtx, p.address)
+	raw, err := o.Dial(dialCtx, address)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +157,7 @@ func clientTLS(ctx context.Context, t *TLS, raw net.Conn, address string) (net.C
 // serve writes what is queued until the connection breaks or the peer is stopped.
 func (p *peer) serve(ctx context.Context, conn net.Conn) error {
 	p.t.counters.connects.Add(1)
-	p.t.opts.Logger.Info("connected to peer", "member", p.id, "address", p.address)
+	p.t.opts.Logger.Info("connected to peer", "member", p.id, "address", p.address, "at", conn.RemoteAddr().String())
 	p.up.Store(true)
 	p.queue.setConnected(true)
 	defer func() {
