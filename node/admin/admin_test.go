@@ -125,8 +125,10 @@ func TestStatusShape(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	for _, key := range []string{"clusterID", "memberID", "incarnation", "name", "role", "term", "leaderID", "lastIndex", "commitIndex",
-		"appliedIndex", "voters", "learners", "health", "fault", "remedy", "message", "at", "disk", "used", "free", "reserved", "lastFsyncSeconds", "version"} {
+	for _, key := range []string{
+		"clusterID", "memberID", "incarnation", "name", "role", "term", "leaderID", "lastIndex", "commitIndex",
+		"appliedIndex", "voters", "learners", "health", "fault", "remedy", "message", "at", "disk", "used", "free", "reserved", "lastFsyncSeconds", "version",
+	} {
 		if !strings.Contains(body, `"`+key+`"`) {
 			t.Errorf("the contract's key %q is missing in %s", key, body)
 		}

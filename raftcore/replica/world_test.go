@@ -173,7 +173,7 @@ func (w *world) persist(m *member) error {
 	}
 	j := m.jobs[0]
 	m.jobs = m.jobs[1:]
-	seq := uint64(0)
+	var seq uint64
 	if j.write != nil {
 		m.disk.insert(j.write)
 		seq = j.write.Seq

@@ -59,7 +59,7 @@ func setUp() error {
 		return err
 	}
 	restCfg.QPS, restCfg.Burst = 100, 200
-	utilruntime.ErrorHandlers = nil // port-forwards break on purpose here
+	utilruntime.ErrorHandlers = nil //nolint:reassign // the hook that the package offers; port-forwards break on purpose here
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
 		return err
