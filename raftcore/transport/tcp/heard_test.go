@@ -83,4 +83,3 @@ func TestAStrangerWhereAMemberWasHeardFrom(t *testing.T) {
 	one.SetPeers(map[protocol.MemberID]string{2: net.JoinHostPort("localhost", port)})
 	reach(t, one, got)
 }
-
