@@ -51,7 +51,7 @@ func BenchmarkFloor(b *testing.B) {
 }
 
 func benchmarkAppend(b *testing.B, size, batch int) {
-	s := benchStore(b)
+	s, _ := benchStore(b)
 	payload := make([]byte, size)
 	entries := make([]protocol.Entry, batch)
 	done := make(chan error, 1)
@@ -78,8 +78,9 @@ func benchmarkAppend(b *testing.B, size, batch int) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(last), "us/entry")
 }
 
-func benchStore(b *testing.B) *filelog.Store {
-	dir := b.TempDir() + "/data"
+// benchStore gives a store on a new disk, and its folder.
+func benchStore(b *testing.B) (s *filelog.Store, dir string) {
+	dir = b.TempDir() + "/data"
 	if err := filelog.Format(vfs.OS{}, dir, identity, filelog.Options{}); err != nil {
 		b.Fatal(err)
 	}
@@ -88,19 +89,12 @@ func benchStore(b *testing.B) *filelog.Store {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
-	return s
+	return s, dir
 }
 
 // Without compaction every file is a new one that has to be written with zeros first.
 func BenchmarkOpen(b *testing.B) {
-	dir := b.TempDir() + "/data"
-	if err := filelog.Format(vfs.OS{}, dir, identity, filelog.Options{}); err != nil {
-		b.Fatal(err)
-	}
-	s, err := filelog.Open(vfs.OS{}, dir, filelog.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	s, dir := benchStore(b)
 	const n, batch = 256 << 10, 1024
 	entries := make([]protocol.Entry, batch)
 	done := make(chan error, 1)
@@ -125,7 +119,7 @@ func BenchmarkOpen(b *testing.B) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	s := benchStore(b)
+	s, _ := benchStore(b)
 	entries := make([]protocol.Entry, 4096)
 	for i := range entries {
 		entries[i] = protocol.Entry{Index: protocol.Index(i) + 1, Term: 1, Kind: protocol.EntryCommand, Payload: make([]byte, 128)}

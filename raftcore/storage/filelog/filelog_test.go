@@ -47,6 +47,19 @@ func (d disk) open(t *testing.T) *filelog.Store {
 	return s
 }
 
+// start formats the disk and opens it. What it gives beside the store closes it and opens
+// the disk, which is in order again, anew.
+func (d disk) start(t *testing.T) (s *filelog.Store, reopen func(t *testing.T) *filelog.Store) {
+	d.format(t)
+	s = d.open(t)
+	return s, func(t *testing.T) *filelog.Store {
+		s.Close()
+		d.fs.Set()
+		s = d.open(t)
+		return s
+	}
+}
+
 // onDisks runs a test on the real file system and in memory, with segments so small
 // that every test crosses many of them, and with the usual ones.
 func onDisks(t *testing.T, test func(t *testing.T, newDisk func(t *testing.T) disk)) {
@@ -66,17 +79,10 @@ func TestLogConforms(t *testing.T) {
 	onDisks(t, func(t *testing.T, newDisk func(t *testing.T) disk) {
 		storagetest.TestLog(t, func(t *testing.T) storagetest.LogUnderTest {
 			d := newDisk(t)
-			d.format(t)
-			s := d.open(t)
+			s, reopen := d.start(t)
 			return storagetest.LogUnderTest{
-				Log:  s.Log,
-				Fail: d.fail,
-				Reopen: func(t *testing.T) storage.Log {
-					s.Close()
-					d.fs.Set()
-					s = d.open(t)
-					return s.Log
-				},
+				Log: s.Log, Fail: d.fail,
+				Reopen: func(t *testing.T) storage.Log { return reopen(t).Log },
 			}
 		})
 	})
@@ -86,16 +92,10 @@ func TestVotesConform(t *testing.T) {
 	onDisks(t, func(t *testing.T, newDisk func(t *testing.T) disk) {
 		storagetest.TestVotes(t, func(t *testing.T) storagetest.VotesUnderTest {
 			d := newDisk(t)
-			d.format(t)
-			s := d.open(t)
+			s, reopen := d.start(t)
 			return storagetest.VotesUnderTest{
-				Votes: s.Votes,
-				Fail:  d.fail,
-				Reopen: func(t *testing.T) storage.Votes {
-					s.Close()
-					s = d.open(t)
-					return s.Votes
-				},
+				Votes: s.Votes, Fail: d.fail,
+				Reopen: func(t *testing.T) storage.Votes { return reopen(t).Votes },
 			}
 		})
 	})
@@ -104,16 +104,10 @@ func TestVotesConform(t *testing.T) {
 func TestSnapshotsConform(t *testing.T) {
 	onDisks(t, func(t *testing.T, newDisk func(t *testing.T) disk) {
 		storagetest.TestSnapshots(t, func(t *testing.T) storagetest.SnapshotsUnderTest {
-			d := newDisk(t)
-			d.format(t)
-			s := d.open(t)
+			s, reopen := newDisk(t).start(t)
 			return storagetest.SnapshotsUnderTest{
 				Snapshots: s.Snapshots,
-				Reopen: func(t *testing.T) storage.Snapshots {
-					s.Close()
-					s = d.open(t)
-					return s.Snapshots
-				},
+				Reopen:    func(t *testing.T) storage.Snapshots { return reopen(t).Snapshots },
 			}
 		})
 	})
