@@ -2,24 +2,8 @@ package codec
 
 import "github.com/quorate/quorate/raftcore/protocol"
 
-// message appends the envelope and the body. It gives false for a body that is
-// not one of package protocol's.
-func (w *writer) message(m protocol.Message) bool {
-	if m.Body == nil {
-		return false
-	}
-	w.grow(bodyBound + bodySize(m.Body))
-	w.array(6)
-	w.uint(messageVersion)
-	w.uint(uint64(m.Body.Kind()))
-	w.uint(uint64(m.From))
-	w.uint(uint64(m.To))
-	w.uint(uint64(m.Term))
-	return w.body(m.Body)
-}
-
-// bodySize bounds what the payloads in a body take; numbers beside them are in
-// bodyBound, or small enough to be left to append.
+// bodySize bounds what the lists and payloads in a body take; what is beside them is in
+// bodyBound.
 func bodySize(b protocol.Body) int {
 	n := 0
 	switch b := b.(type) {
@@ -28,7 +12,7 @@ func bodySize(b protocol.Body) int {
 			n += len(b.Entries[i].Payload) + entryBound
 		}
 	case *protocol.SnapshotRequest:
-		n = len(b.Data)
+		n = len(b.Data) + membershipSize(&b.Meta.Membership)
 	case *protocol.Forward:
 		for _, p := range b.Payloads {
 			n += len(p) + 5
@@ -37,6 +21,7 @@ func bodySize(b protocol.Body) int {
 	return n
 }
 
+// body gives false for a body that is not one of package protocol's.
 func (w *writer) body(b protocol.Body) bool {
 	switch b := b.(type) {
 	case *protocol.AppendRequest:
@@ -120,7 +105,7 @@ func (w *writer) snapshotRequest(b *protocol.SnapshotRequest) {
 	w.array(5)
 	w.array(5)
 	w.entryID(b.Meta.Last)
-	w.membershipFields(b.Meta.Membership)
+	w.membershipFields(&b.Meta.Membership)
 	w.int(b.Meta.Size)
 	w.int(b.Offset)
 	w.bytes(b.Data)

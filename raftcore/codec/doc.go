@@ -31,10 +31,13 @@
 //   - A new kind of message or entry needs no new version: a reader that does
 //     not know the kind refuses it with [ErrUnknownKind].
 //
-// The bytes are written and read with the append and read functions of
-// github.com/tinylib/msgp; no value passes through reflection. Tests read every
-// golden value with github.com/hashicorp/go-msgpack too, to prove that it is plain
-// msgpack.
+// The bytes are written and read by github.com/hashicorp/go-msgpack/v2. Values are its
+// Selfers and call its primitives themselves, so that no value passes through reflection,
+// and its encoders and decoders are pooled. It is lenient and trusts what it reads, so
+// our reader checks the type of each element, and each claim of a length, before the library
+// is asked. docs/decisions/0007-msgpack-library.md has the alternatives and figures.
+// Tests read every golden value with the library's own reflection too, to prove that it is
+// plain msgpack.
 //
 // # Never here
 //

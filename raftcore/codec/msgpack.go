@@ -1,10 +1,6 @@
 package codec
 
-import (
-	"fmt"
-
-	"github.com/quorate/quorate/raftcore/protocol"
-)
+import "github.com/quorate/quorate/raftcore/protocol"
 
 // Msgpack is the Serializer for files and sockets. Package documentation has the
 // format.
@@ -25,6 +21,13 @@ const (
 	membershipVersion = 1
 )
 
+var (
+	messages    = form[protocol.Message]{name: "message", bound: messageSize, write: writeMessage, read: readMessage}
+	entries     = form[protocol.Entry]{name: "entry", bound: entrySize, write: writeEntry, read: readEntry}
+	commands    = form[protocol.Command]{name: "command", bound: commandSize, write: writeCommand, read: readCommand}
+	memberships = form[protocol.Membership]{name: "membership", bound: membershipSize, write: writeMembership, read: readMembership}
+)
+
 // Name implements Serializer.
 func (Msgpack) Name() string { return msgpackName }
 
@@ -33,61 +36,81 @@ func (Msgpack) Binary() bool { return true }
 
 // EncodeMessage implements Serializer.
 func (Msgpack) EncodeMessage(dst []byte, m protocol.Message) (Encoded, error) {
-	w := writer{b: dst}
-	if !w.message(m) {
-		return Encoded{}, &Error{
-			Op: "encode message", Format: msgpackName, Offset: -1, Err: ErrUnknownKind,
-			Reason: fmt.Sprintf("a body of type %T is not one of package protocol's", m.Body),
-		}
-	}
-	return w.done("encode message")
+	return messages.encode(dst, m)
 }
 
 // DecodeMessage implements Serializer.
-func (Msgpack) DecodeMessage(e Encoded) (protocol.Message, error) {
-	r := newReader("decode message", e)
-	n := r.versioned("message", messageVersion, 6)
-	kind := protocol.MessageKind(r.uint("message kind", 0xff))
-	m := protocol.Message{
-		From: protocol.MemberID(r.uint64("from")),
-		To:   protocol.MemberID(r.uint64("to")),
-		Term: protocol.Term(r.uint64("term")),
-	}
-	m.Body = r.body(kind)
-	r.skip(n - 6)
-	if err := r.done(); err != nil {
-		return protocol.Message{}, err
-	}
-	return m, nil
-}
+func (Msgpack) DecodeMessage(e Encoded) (protocol.Message, error) { return messages.decode(e) }
 
 // EncodeEntry implements Serializer.
 func (Msgpack) EncodeEntry(dst []byte, e protocol.Entry) (Encoded, error) {
-	w := writer{b: dst}
-	w.grow(len(e.Payload) + entryBound)
-	w.array(5)
-	w.uint(entryVersion)
-	w.entryFields(&e)
-	return w.done("encode entry")
+	return entries.encode(dst, e)
 }
 
 // DecodeEntry implements Serializer.
-func (Msgpack) DecodeEntry(e Encoded) (protocol.Entry, error) {
-	r := newReader("decode entry", e)
-	n := r.versioned("entry", entryVersion, 5)
-	var x protocol.Entry
-	r.entryFields(&x)
-	r.skip(n - 5)
-	if err := r.done(); err != nil {
-		return protocol.Entry{}, err
-	}
-	return x, nil
-}
+func (Msgpack) DecodeEntry(e Encoded) (protocol.Entry, error) { return entries.decode(e) }
 
 // EncodeCommand implements Serializer.
 func (Msgpack) EncodeCommand(dst []byte, c protocol.Command) (Encoded, error) {
-	w := writer{b: dst}
-	w.grow(len(c.Payload) + commandBound)
+	return commands.encode(dst, c)
+}
+
+// DecodeCommand implements Serializer.
+func (Msgpack) DecodeCommand(e Encoded) (protocol.Command, error) { return commands.decode(e) }
+
+// EncodeMembership implements Serializer.
+func (Msgpack) EncodeMembership(dst []byte, m protocol.Membership) (Encoded, error) {
+	return memberships.encode(dst, m)
+}
+
+// DecodeMembership implements Serializer.
+func (Msgpack) DecodeMembership(e Encoded) (protocol.Membership, error) { return memberships.decode(e) }
+
+func messageSize(m *protocol.Message) int { return bodyBound + bodySize(m.Body) }
+
+func writeMessage(w *writer, m *protocol.Message) {
+	if m.Body == nil {
+		w.unknown(m.Body)
+		return
+	}
+	w.array(6)
+	w.uint(messageVersion)
+	w.uint(uint64(m.Body.Kind()))
+	w.uint(uint64(m.From))
+	w.uint(uint64(m.To))
+	w.uint(uint64(m.Term))
+	if !w.body(m.Body) {
+		w.unknown(m.Body)
+	}
+}
+
+func readMessage(r *reader, m *protocol.Message) {
+	n := r.versioned(messageVersion, 6)
+	kind := protocol.MessageKind(r.uint("message kind", 0xff))
+	m.From = protocol.MemberID(r.uint64("from"))
+	m.To = protocol.MemberID(r.uint64("to"))
+	m.Term = protocol.Term(r.uint64("term"))
+	m.Body = r.body(kind)
+	r.skip(n - 6)
+}
+
+func entrySize(e *protocol.Entry) int { return entryBound + len(e.Payload) }
+
+func writeEntry(w *writer, e *protocol.Entry) {
+	w.array(5)
+	w.uint(entryVersion)
+	w.entryFields(e)
+}
+
+func readEntry(r *reader, e *protocol.Entry) {
+	n := r.versioned(entryVersion, 5)
+	r.entryFields(e)
+	r.skip(n - 5)
+}
+
+func commandSize(c *protocol.Command) int { return commandBound + len(c.Payload) }
+
+func writeCommand(w *writer, c *protocol.Command) {
 	w.array(6)
 	w.uint(commandVersion)
 	w.uint(c.Client)
@@ -95,46 +118,26 @@ func (Msgpack) EncodeCommand(dst []byte, c protocol.Command) (Encoded, error) {
 	w.uint(uint64(c.ReplyTo.Member))
 	w.uint(c.ReplyTo.Request)
 	w.bytes(c.Payload)
-	return w.done("encode command")
 }
 
-// DecodeCommand implements Serializer.
-func (Msgpack) DecodeCommand(e Encoded) (protocol.Command, error) {
-	r := newReader("decode command", e)
-	n := r.versioned("command", commandVersion, 6)
-	c := protocol.Command{
-		Client: r.uint64("client"),
-		Serial: r.uint64("serial"),
-		ReplyTo: protocol.ReplyTo{
-			Member:  protocol.MemberID(r.uint64("reply-to member")),
-			Request: r.uint64("reply-to request"),
-		},
-		Payload: r.bytes("payload"),
-	}
+func readCommand(r *reader, c *protocol.Command) {
+	n := r.versioned(commandVersion, 6)
+	c.Client = r.uint64("client")
+	c.Serial = r.uint64("serial")
+	c.ReplyTo.Member = protocol.MemberID(r.uint64("reply-to member"))
+	c.ReplyTo.Request = r.uint64("reply-to request")
+	c.Payload = r.bytes("payload")
 	r.skip(n - 6)
-	if err := r.done(); err != nil {
-		return protocol.Command{}, err
-	}
-	return c, nil
 }
 
-// EncodeMembership implements Serializer.
-func (Msgpack) EncodeMembership(dst []byte, m protocol.Membership) (Encoded, error) {
-	w := writer{b: dst}
+func writeMembership(w *writer, m *protocol.Membership) {
 	w.array(3)
 	w.uint(membershipVersion)
 	w.membershipFields(m)
-	return w.done("encode membership")
 }
 
-// DecodeMembership implements Serializer.
-func (Msgpack) DecodeMembership(e Encoded) (protocol.Membership, error) {
-	r := newReader("decode membership", e)
-	n := r.versioned("membership", membershipVersion, 3)
-	m := r.membershipFields()
+func readMembership(r *reader, m *protocol.Membership) {
+	n := r.versioned(membershipVersion, 3)
+	*m = r.membershipFields()
 	r.skip(n - 3)
-	if err := r.done(); err != nil {
-		return protocol.Membership{}, err
-	}
-	return m, nil
 }

@@ -3,34 +3,69 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"io"
+	"math"
 
-	"github.com/tinylib/msgp/msgp"
+	gomsgpack "github.com/hashicorp/go-msgpack/v2/codec"
 
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
-// reader reads msgpack from b, of which total bytes were there at first. The first
-// fault sticks: after it every method gives zero, so that a value is read
-// straight through and judged once, by done.
-type reader struct {
-	op    string
-	b     []byte
-	total int
-	err   *Error
+// decDriver is what the library reads msgpack with, see encDriver. It is lenient: it takes
+// a nil or a text for a payload, a 1 for true, and wraps numbers that do not fit. So the
+// reader looks at the first byte of an element, its lead, before it asks for the element.
+type decDriver interface {
+	ReadArrayStart() int
+	ReadMapStart() int
+	DecodeUint64() uint64
+	DecodeInt64() int64
+	DecodeFloat64() float64
+	DecodeBool() bool
+	DecodeBytes(into []byte, share bool) []byte
+	DecodeString() string
+	DecodeExt(into any, tag uint64, ext gomsgpack.Ext) uint64
+	TryDecodeAsNil() bool
 }
 
-func newReader(op string, e Encoded) reader {
-	r := reader{op: op, b: e.Bytes, total: len(e.Bytes)}
+// reader reads msgpack from b. Its own first fault sticks: after it every method gives
+// zero, so that a value is read straight through and judged once, by done. The library
+// panics when bytes end within an element; its Decode catches that, and refuse tells.
+type reader struct {
+	library *gomsgpack.Decoder
+	d       decDriver
+	op      string
+	whole   string // the name of the top-level value
+
+	b    []byte
+	at   int    // the element at hand begins here
+	what string // its name
+	err  *Error
+}
+
+func (r *reader) init(op, whole string) {
+	r.op, r.whole = op, whole
+	r.library = gomsgpack.NewDecoderBytes(none, handle)
+	_, r.d = gomsgpack.GenHelperDecoder(r.library)
+}
+
+// reset reports whether there is an array to read. The library must not see anything else:
+// it ignores a nil slice, and to a nil on the outside it has an answer of its own.
+func (r *reader) reset(e Encoded) bool {
+	r.b, r.at, r.err = e.Bytes, 0, nil
 	if e.Bytes == nil && e.Value != nil {
 		r.fail(nil, "there are no bytes but a %T: was it made by another serializer?", e.Value)
 	}
-	return r
+	if !r.isArray(r.whole) {
+		return false
+	}
+	r.library.ResetBytes(r.b)
+	return true
 }
 
 // done gives the first fault; bytes that are left are one too.
 func (r *reader) done() error {
-	if r.err == nil && len(r.b) > 0 {
-		r.fail(nil, "%d bytes follow the value", len(r.b))
+	if r.err == nil && r.left() > 0 {
+		r.fail(nil, "%d bytes follow the value", r.left())
 	}
 	if r.err != nil {
 		return r.err
@@ -38,30 +73,62 @@ func (r *reader) done() error {
 	return nil
 }
 
+// release lets go of the value and, if they are many, of the bytes.
+func (r *reader) release() {
+	if len(r.b) > keepAtMost {
+		r.library.ResetBytes(none)
+	}
+	r.b, r.err = nil, nil
+}
+
+func (r *reader) left() int { return len(r.b) - r.at }
+
 func (r *reader) fail(cause error, format string, args ...any) {
 	if r.err == nil {
 		r.err = &Error{
-			Op: r.op, Format: msgpackName, Offset: r.total - len(r.b),
+			Op: r.op, Format: msgpackName, Offset: r.at,
 			Reason: fmt.Sprintf(format, args...), Err: cause,
 		}
 	}
 }
 
-// refuse records what the msgpack library said about the field.
-func (r *reader) refuse(what string, err error) {
-	if errors.Is(err, msgp.ErrShortBytes) {
-		r.fail(err, "%s: the bytes end too early, %d are left", what, len(r.b))
+// refuse records what the library said about the element at hand.
+func (r *reader) refuse(err error) {
+	if errors.Is(err, io.EOF) {
+		r.fail(err, "%s: the bytes end too early, %d are left", r.what, r.left())
 		return
 	}
-	r.fail(err, "%s: %s", what, err)
+	r.fail(err, "%s: %s", r.what, err)
 }
+
+// mistyped records that the element at hand is not of the type that is due. The words of
+// this fault and of a negative number are held fast by golden files.
+func (r *reader) mistyped(lead byte, due string) {
+	r.fail(nil, "%s: msgp: attempted to decode type %q with method for %q", r.what, typeOf(lead), due)
+}
+
+// next gives the lead of the next element; false after a fault.
+func (r *reader) next(what string) (lead byte, ok bool) {
+	if r.err != nil {
+		return 0, false
+	}
+	r.what = what
+	if r.at >= len(r.b) {
+		r.refuse(io.EOF)
+		return 0, false
+	}
+	return r.b[r.at], true
+}
+
+// read notes that the library has read the element at hand.
+func (r *reader) read() { r.at = r.library.NumBytesRead() }
 
 // versioned opens the array of a top-level value, of which at least want elements
 // are known, and checks its version. It gives the number of elements.
 //
 //nolint:unparam // each kind of value has a version of its own; so far all are 1
-func (r *reader) versioned(what string, newest uint64, want int) int {
-	n := r.array(what)
+func (r *reader) versioned(newest uint64, want int) int {
+	n := r.array(r.whole)
 	if r.err != nil {
 		return 0
 	}
@@ -69,11 +136,11 @@ func (r *reader) versioned(what string, newest uint64, want int) int {
 	switch {
 	case r.err != nil:
 	case v > newest:
-		r.fail(ErrNewerVersion, "%s of version %d; this node reads up to %d: upgrade it", what, v, newest)
+		r.fail(ErrNewerVersion, "%s of version %d; this node reads up to %d: upgrade it", r.whole, v, newest)
 	case v == 0:
-		r.fail(nil, "%s of version 0, which never was", what)
+		r.fail(nil, "%s of version 0, which never was", r.whole)
 	case n < want:
-		r.fail(nil, "%s of version %d has %d fields instead of at least %d", what, v, n, want)
+		r.fail(nil, "%s of version %d has %d fields instead of at least %d", r.whole, v, n, want)
 	}
 	return n
 }
@@ -91,51 +158,55 @@ func (r *reader) fields(what string, want int) int {
 // what the header claims is checked against what is there before anybody allocates.
 func (r *reader) elements(what string, size int) int {
 	n := r.array(what)
-	if r.err == nil && n > len(r.b)/size {
-		r.fail(nil, "%s: %d elements are claimed, only %d bytes are left", what, n, len(r.b))
+	if r.err == nil && n > r.left()/size {
+		r.fail(nil, "%s: %d elements are claimed, only %d bytes are left", what, n, r.left())
 	}
 	if r.err != nil {
 		return 0
 	}
 	return n
+}
+
+// isArray looks at the next element and does not read it.
+func (r *reader) isArray(what string) bool {
+	lead, ok := r.next(what)
+	if ok && !isArray(lead) {
+		r.mistyped(lead, "array")
+		return false
+	}
+	return ok
 }
 
 func (r *reader) array(what string) int {
-	if r.err != nil {
+	if !r.isArray(what) {
 		return 0
 	}
-	n, rest, err := msgp.ReadArrayHeaderBytes(r.b)
-	if err != nil {
-		r.refuse(what, err)
-		return 0
-	}
-	r.b = rest
-	return int(n)
-}
-
-// skip passes over n elements that a newer writer has added.
-func (r *reader) skip(n int) {
-	for ; n > 0 && r.err == nil; n-- {
-		rest, err := msgp.Skip(r.b)
-		if err != nil {
-			r.refuse("a field added by a newer version", err)
-			return
-		}
-		r.b = rest
-	}
+	n := r.d.ReadArrayStart()
+	r.read()
+	return n
 }
 
 func (r *reader) uint64(what string) uint64 {
-	if r.err != nil {
+	lead, ok := r.next(what)
+	if !ok {
 		return 0
 	}
-	n, rest, err := msgp.ReadUint64Bytes(r.b)
-	if err != nil {
-		r.refuse(what, err)
+	if isUint(lead) {
+		n := r.d.DecodeUint64()
+		r.read()
+		return n
+	}
+	if !isInt(lead) {
+		r.mistyped(lead, "uint")
 		return 0
 	}
-	r.b = rest
-	return n
+	n := r.d.DecodeInt64()
+	if n < 0 {
+		r.fail(nil, "%s: msgp: attempted to cast int %d to unsigned", what, n)
+		return 0
+	}
+	r.read()
+	return uint64(n)
 }
 
 // uint reads a number that may not exceed the limit.
@@ -149,59 +220,73 @@ func (r *reader) uint(what string, limit uint64) uint64 {
 }
 
 func (r *reader) int64(what string) int64 {
-	if r.err != nil {
+	lead, ok := r.next(what)
+	if !ok {
 		return 0
 	}
-	n, rest, err := msgp.ReadInt64Bytes(r.b)
-	if err != nil {
-		r.refuse(what, err)
+	if isInt(lead) {
+		n := r.d.DecodeInt64()
+		r.read()
+		return n
+	}
+	if !isUint(lead) {
+		r.mistyped(lead, "int")
 		return 0
 	}
-	r.b = rest
-	return n
+	n := r.d.DecodeUint64()
+	if n > math.MaxInt64 {
+		r.fail(nil, "%s is %d, beyond its limit of %d", what, n, math.MaxInt64)
+		return 0
+	}
+	r.read()
+	return int64(n)
 }
 
 func (r *reader) bool(what string) bool {
-	if r.err != nil {
+	lead, ok := r.next(what)
+	if !ok {
 		return false
 	}
-	v, rest, err := msgp.ReadBoolBytes(r.b)
-	if err != nil {
-		r.refuse(what, err)
+	if !isBool(lead) {
+		r.mistyped(lead, "bool")
 		return false
 	}
-	r.b = rest
+	v := r.d.DecodeBool()
+	r.read()
 	return v
 }
 
 // bytes gives a part of the input, not a copy. Its capacity is cut, so that an append
 // to it cannot reach its neighbour.
 func (r *reader) bytes(what string) []byte {
-	if r.err != nil {
+	lead, ok := r.next(what)
+	if !ok {
 		return nil
 	}
-	p, rest, err := msgp.ReadBytesZC(r.b)
-	if err != nil {
-		r.refuse(what, err)
+	if !isBin(lead) {
+		r.mistyped(lead, "bin")
 		return nil
 	}
-	r.b = rest
+	p := r.d.DecodeBytes(nil, true)
+	r.read()
 	if len(p) == 0 {
 		return nil
 	}
 	return p[:len(p):len(p)]
 }
 
+// string gives a copy.
 func (r *reader) string(what string) string {
-	if r.err != nil {
+	lead, ok := r.next(what)
+	if !ok {
 		return ""
 	}
-	s, rest, err := msgp.ReadStringBytes(r.b)
-	if err != nil {
-		r.refuse(what, err)
+	if !isStr(lead) {
+		r.mistyped(lead, "str")
 		return ""
 	}
-	r.b = rest
+	s := r.d.DecodeString()
+	r.read()
 	return s
 }
 
