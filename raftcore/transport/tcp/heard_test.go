@@ -32,32 +32,34 @@ func TestReachedWhereItWasHeardFrom(t *testing.T) {
 		}
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
 	}
-	one, addressOfOne := start(t, o, make(arrivals, 100))
+	heard := make(arrivals, 100)
+	one, addressOfOne := start(t, o, heard)
 	got := make(arrivals, 100)
 	two, addressOfTwo := start(t, options(2), got)
 	_, port, err := net.SplitHostPort(addressOfTwo)
 	if err != nil {
 		t.Fatal(err)
 	}
-	one.SetPeers(map[protocol.MemberID]string{2: net.JoinHostPort("stale", port)})
 	two.SetPeers(map[protocol.MemberID]string{1: addressOfOne})
-	reach(t, one, got)
+	reach(t, two, heard, 1) // it has called before its name is known here
+	one.SetPeers(map[protocol.MemberID]string{2: net.JoinHostPort("stale", port)})
+	reach(t, one, got, 2)
 }
 
 // reach sends until something arrives.
-func reach(t *testing.T, from *tcp.Transport, got arrivals) {
+func reach(t *testing.T, from *tcp.Transport, got arrivals, to protocol.MemberID) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(20 * time.Second)
 	for {
-		from.Send([]protocol.Message{{From: 1, To: 2, Term: 1, Body: &protocol.TimeoutNow{}}})
+		from.Send([]protocol.Message{{From: 3 - to, To: to, Term: 1, Body: &protocol.TimeoutNow{}}})
 		select {
 		case <-got:
 			return
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("member 2 is not reached within 20 s")
+			t.Fatalf("member %d is not reached within 20 s", to)
 		}
 	}
 }
@@ -81,5 +83,5 @@ func TestAStrangerWhereAMemberWasHeardFrom(t *testing.T) {
 	}
 	two.SetPeers(map[protocol.MemberID]string{1: addressOfOne})
 	one.SetPeers(map[protocol.MemberID]string{2: net.JoinHostPort("localhost", port)})
-	reach(t, one, got)
+	reach(t, one, got, 2)
 }

@@ -113,9 +113,6 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 		return nil, err
 	}
 	t.opts.Logger.V(1).Info("a peer connected", "member", h.from, "incarnation", h.incarnation, "from", raw.RemoteAddr().String())
-	if p := (*t.peers.Load())[h.from]; p != nil && !p.connected() {
-		p.hurry(raw.RemoteAddr())
-	}
 	return &inbound{t: t, conn: conn, member: h.from, done: make(chan struct{})}, raw.SetDeadline(time.Time{})
 }
 
@@ -169,6 +166,9 @@ func (in *inbound) run() {
 		older.conn.Close()
 		<-older.done
 	}
+	if p := (*in.t.peers.Load())[in.member]; p != nil && !p.connected() {
+		p.hurry()
+	}
 	err := in.read()
 	defer in.leave() // after the last call of the handler: the next connection waits for it
 	if in.t.ctx.Err() != nil {
@@ -190,6 +190,22 @@ func (in *inbound) enter() (older *inbound, ok bool) {
 	older = t.mu.inbounds[in.member]
 	t.mu.inbounds[in.member] = in
 	return older, true
+}
+
+// callsFrom gives the host from which the member is connected to this one, "" when it
+// is not.
+func (t *Transport) callsFrom(id protocol.MemberID) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	in := t.mu.inbounds[id]
+	if in == nil {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(in.conn.RemoteAddr().String())
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 func (in *inbound) leave() {

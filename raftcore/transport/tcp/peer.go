@@ -22,8 +22,7 @@ type peer struct {
 	stop    context.CancelFunc
 	wake    chan struct{} // a token means: dial now
 	up      atomic.Bool
-
-	heardFrom atomic.Pointer[string] // host to be tried once before the address, nil: none
+	heard   atomic.Bool // it called, so where it called from is tried first
 
 	// Of the goroutine alone.
 	backoff time.Duration
@@ -46,13 +45,9 @@ func (t *Transport) startPeer(id protocol.MemberID, address string) *peer {
 
 func (p *peer) connected() bool { return p.up.Load() }
 
-// hurry ends the wait between two dials: the peer was heard from, so it is up. from is
-// where it called from: its name may still lead to where it was before it was
-// restarted, for as long as name servers and their caches believe so.
-func (p *peer) hurry(from net.Addr) {
-	if host, _, err := net.SplitHostPort(from.String()); err == nil {
-		p.heardFrom.Store(&host)
-	}
+// hurry ends the wait between two dials: the peer was heard from, so it is up.
+func (p *peer) hurry() {
+	p.heard.Store(true)
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -87,17 +82,38 @@ func (p *peer) afterward(err error, stood time.Duration) time.Duration {
 	return p.nextBackoff()
 }
 
-// connect dials and introduces this member. Where the peer was just heard from is tried
-// first, once; whatever that gives, the peer's address is what counts.
+// connect dials and introduces this member. A peer that was restarted may be at another
+// address than name servers and their caches believe for a while; but while it is
+// connected to this member, it is known where it is: that is tried first once it has called,
+// and whenever its name leads nowhere. What its name leads to is what counts in the end.
 func (p *peer) connect(ctx context.Context) (net.Conn, error) {
-	if host := p.heardFrom.Swap(nil); host != nil {
-		if _, port, err := net.SplitHostPort(p.address); err == nil {
-			if conn, err := p.connectTo(ctx, net.JoinHostPort(*host, port)); err == nil {
-				return conn, nil
-			}
+	called := p.heard.Swap(false)
+	if called {
+		if conn := p.connectBack(ctx); conn != nil {
+			return conn, nil
 		}
 	}
-	return p.connectTo(ctx, p.address)
+	conn, err := p.connectTo(ctx, p.address)
+	if err != nil && !called {
+		if conn := p.connectBack(ctx); conn != nil {
+			return conn, nil
+		}
+	}
+	return conn, err
+}
+
+// connectBack tries where the peer calls from, if it does; nil: in vain.
+func (p *peer) connectBack(ctx context.Context) net.Conn {
+	host := p.t.callsFrom(p.id)
+	_, port, err := net.SplitHostPort(p.address)
+	if host == "" || err != nil {
+		return nil
+	}
+	conn, err := p.connectTo(ctx, net.JoinHostPort(host, port))
+	if err != nil {
+		return nil
+	}
+	return conn
 }
 
 func (p *peer) connectTo(ctx context.Context, address string) (net.Conn, error) {
