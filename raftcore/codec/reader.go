@@ -104,7 +104,7 @@ func (r *reader) refuse(err error) {
 // mistyped records that the element at hand is not of the type that is due. The words of
 // this fault and of a negative number are held fast by golden files.
 func (r *reader) mistyped(lead byte, due string) {
-	r.fail(nil, "%s: msgp: attempted to decode type %q with method for %q", r.what, typeOf(lead), due)
+	r.fail(nil, "%s: found %q where %q is due", r.what, typeOf(lead), due)
 }
 
 // next gives the lead of the next element; false after a fault.
@@ -202,7 +202,7 @@ func (r *reader) uint64(what string) uint64 {
 	}
 	n := r.d.DecodeInt64()
 	if n < 0 {
-		r.fail(nil, "%s: msgp: attempted to cast int %d to unsigned", what, n)
+		r.fail(nil, "%s: found the negative number %d", what, n)
 		return 0
 	}
 	r.read()
