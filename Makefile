@@ -16,6 +16,8 @@ OUT := dist
 # Modules whose tests "make test" runs; hack/ has modules of its own for what the
 # project itself must not depend on.
 TEST_MODULES := . hack/images
+# Modules whose code "make lint" looks at.
+LINT_MODULES := . bench hack/images
 # Seeds of the simulator that "make sim" runs.
 SEEDS ?= 10000
 # Which benchmarks of rooms run, and for how long a point is measured.
@@ -71,8 +73,8 @@ generate: ## Generate deepcopy code, CRDs, RBAC, and what the chart and the docu
 
 .PHONY: lint
 lint: ## Run go vet and golangci-lint, kube-api-linter for api/ included
-	@go vet -tags e2e ./...
-	@$(TOOL) kube-api-linter; kube-api-linter run
+	@$(TOOL) kube-api-linter; for m in $(LINT_MODULES); do \
+	  (cd $$m && go vet -tags e2e ./... && kube-api-linter run --config $(CURDIR)/.golangci.yml) || exit; done
 
 .PHONY: sim
 sim: ## Run SEEDS=10000 seeds of the cluster simulator (a million for a long night)

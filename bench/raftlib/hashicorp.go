@@ -51,20 +51,9 @@ func openHashicorp(dir string) (library, error) {
 	if err := g.members[0].BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
 		return nil, err
 	}
-	return g, g.elect()
-}
-
-func (g *hashicorpGroup) elect() error {
-	for range 200 {
-		for _, m := range g.members {
-			if m.State() == raft.Leader {
-				g.leader = m
-				return nil
-			}
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return errors.New("no leader within 10 s")
+	var err error
+	g.leader, err = elected(g.members, func(m *raft.Raft) bool { return m.State() == raft.Leader })
+	return g, err
 }
 
 func (g *hashicorpGroup) propose(payload []byte) error { return g.leader.Apply(payload, 0).Error() }

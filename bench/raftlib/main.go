@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func compare(dir string, d time.Duration, rounds int, only string) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(tmp)
+		defer os.RemoveAll(tmp) //nolint:errcheck // left for the system's own cleaning
 		dir = tmp
 	}
 	fmt.Println("three members, files and TCP of this machine; a proposal is done when the leader has applied it")
@@ -81,13 +82,31 @@ func comparePoint(dir string, p point, d time.Duration, rounds int, only string)
 }
 
 func once(open func(string) (library, error), dir string, p point, d time.Duration) (figures, error) {
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // the folder above goes at the end
 	l, err := open(dir)
 	if err != nil {
 		return figures{}, err
 	}
 	defer l.close()
 	return measure(l, p, d)
+}
+
+// elected waits until one of the members leads.
+func elected[M any](members []M, leads func(M) bool) (leader M, err error) {
+	deadline, look := time.After(10*time.Second), time.NewTicker(50*time.Millisecond)
+	defer look.Stop()
+	for {
+		for _, m := range members {
+			if leads(m) {
+				return m, nil
+			}
+		}
+		select {
+		case <-look.C:
+		case <-deadline:
+			return leader, errors.New("no leader within 10 s")
+		}
+	}
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"path/filepath"
-	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/host"
@@ -32,7 +31,7 @@ func openQuorate(dir string) (library, error) {
 	var ports []net.Listener
 	var members protocol.Membership
 	for i := range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +43,9 @@ func openQuorate(dir string) (library, error) {
 			return nil, err
 		}
 	}
-	return g, g.elect()
+	var err error
+	g.leader, err = elected(g.members, func(m *host.Host) bool { return m.State().Role == replica.Leader })
+	return g, err
 }
 
 func (g *quorateGroup) open(dir string, members protocol.Membership, id protocol.MemberID, l net.Listener) error {
@@ -68,19 +69,6 @@ func (g *quorateGroup) open(dir string, members protocol.Membership, id protocol
 	}
 	g.members, g.stores = append(g.members, h), append(g.stores, s)
 	return nil
-}
-
-func (g *quorateGroup) elect() error {
-	for range 200 {
-		for _, m := range g.members {
-			if m.State().Role == replica.Leader {
-				g.leader = m
-				return nil
-			}
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return errors.New("no leader within 10 s")
 }
 
 func (g *quorateGroup) propose(payload []byte) error {
