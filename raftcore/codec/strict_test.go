@@ -26,19 +26,19 @@ func TestStrict(t *testing.T) {
 		bytes  []byte
 		says   string
 	}{
-		{"nil instead of a value", command, []byte{0xc0}, `"nil" with method for "array"`},
-		{"nil for a payload", command, commandWith("\xc0"), `"nil" with method for "bin"`},
-		{"a list of numbers for a payload", command, commandWith("\x92\x01\x02"), `"array" with method for "bin"`},
-		{"an extension for a payload", command, commandWith("\xd4\x05x"), `"ext" with method for "bin"`},
-		{"a float for a number", command, written(t, []any{1, 2.5, 3, 4, 5, []byte{}}), `"float64" with method for "uint"`},
-		{"nil for a number", command, written(t, []any{1, nil, 3, 4, 5, []byte{}}), `"nil" with method for "uint"`},
-		{"the least negative number", command, written(t, []any{1, int64(math.MinInt64), 3, 4, 5, []byte{}}), "int -9223372036854775808 to unsigned"},
-		{"a byte that looks like the header of a list", command, append([]byte{0xff}, make([]byte, 200)...), `"int" with method for "array"`},
-		{"a byte that msgpack does not use", command, []byte{0x96, 0xc1}, `"invalid" with method for "uint"`},
-		{"a byte that msgpack does not use, added", command, append(append([]byte{0x97}, commandWith("\xc4\x00")[1:]...), 0xc1), `"invalid" with method for "any"`},
-		{"one for true", message, written(t, []any{1, 4, 1, 2, 7, []any{1}}), `"int" with method for "bool"`},
-		{"nil for a list", membership, written(t, []any{1, nil, []any{}}), `"nil" with method for "array"`},
-		{"bytes for an address", membership, written(t, []any{1, []any{[]any{1, []byte("host:1"), 1}}, []any{}}), `"bin" with method for "str"`},
+		{"nil instead of a value", command, []byte{0xc0}, `"nil" where "array"`},
+		{"nil for a payload", command, commandWith("\xc0"), `"nil" where "bin"`},
+		{"a list of numbers for a payload", command, commandWith("\x92\x01\x02"), `"array" where "bin"`},
+		{"an extension for a payload", command, commandWith("\xd4\x05x"), `"ext" where "bin"`},
+		{"a float for a number", command, written(t, []any{1, 2.5, 3, 4, 5, []byte{}}), `"float64" where "uint"`},
+		{"nil for a number", command, written(t, []any{1, nil, 3, 4, 5, []byte{}}), `"nil" where "uint"`},
+		{"the least negative number", command, written(t, []any{1, int64(math.MinInt64), 3, 4, 5, []byte{}}), "found the negative number -9223372036854775808"},
+		{"a byte that looks like the header of a list", command, append([]byte{0xff}, make([]byte, 200)...), `"int" where "array"`},
+		{"a byte that msgpack does not use", command, []byte{0x96, 0xc1}, `"invalid" where "uint"`},
+		{"a byte that msgpack does not use, added", command, append(append([]byte{0x97}, commandWith("\xc4\x00")[1:]...), 0xc1), `"invalid" where "any"`},
+		{"one for true", message, written(t, []any{1, 4, 1, 2, 7, []any{1}}), `"int" where "bool"`},
+		{"nil for a list", membership, written(t, []any{1, nil, []any{}}), `"nil" where "array"`},
+		{"bytes for an address", membership, written(t, []any{1, []any{[]any{1, []byte("host:1"), 1}}, []any{}}), `"bin" where "str"`},
 		{"an offset beyond int64", message, written(t, []any{1, 8, 1, 2, 7, []any{6, 41, uint64(1 << 63), false}}), "offset is 9223372036854775808, beyond"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
