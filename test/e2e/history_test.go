@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,6 +29,23 @@ type load struct {
 	mu      sync.Mutex
 	history []porcupine.Operation
 	acked   []time.Duration // when writes were acknowledged
+	notes   []string        // calls that were slow or failed
+}
+
+// slow is how long a call may take before it is noted.
+const slow = 500 * time.Millisecond
+
+func (l *load) note(s string) {
+	l.mu.Lock()
+	l.notes = append(l.notes, s)
+	l.mu.Unlock()
+}
+
+func verb(in kvInput) string {
+	if in.write {
+		return "write"
+	}
+	return "read"
 }
 
 // kvInput is one call: a write of value, or a read.
@@ -61,7 +79,7 @@ func (l *load) client(ctx context.Context, id int, r *rand.Rand) {
 	var cl *clientv3.Client
 	for n := 0; ctx.Err() == nil; n++ {
 		if cl == nil {
-			if cl = l.connect(r); cl == nil {
+			if cl = l.connect(id); cl == nil {
 				pause(ctx)
 				continue
 			}
@@ -77,8 +95,10 @@ func (l *load) client(ctx context.Context, id int, r *rand.Rand) {
 	}
 }
 
-func (l *load) connect(r *rand.Rand) *clientv3.Client {
-	if e := l.members[r.IntN(len(l.members))].endpoint(); e != "" {
+// connect gives a client of one member, for each client always the same one: so there
+// are some at every member, and a gap in all writes is the cluster's.
+func (l *load) connect(id int) *clientv3.Client {
+	if e := l.members[id%len(l.members)].endpoint(); e != "" {
 		if cl, err := dial(e); err == nil {
 			return cl
 		}
@@ -105,6 +125,9 @@ func (l *load) call(cl *clientv3.Client, id int, in kvInput) bool {
 		op.Output, err = get(ctx, cl, in.key)
 	}
 	now := time.Since(l.start)
+	if took := now - time.Duration(op.Call); took > slow || err != nil {
+		l.note(fmt.Sprintf("at %v client %d, %s of %s through %s: %v, %v", now.Round(time.Millisecond), id, verb(in), in.key, cl.Endpoints()[0], took.Round(time.Millisecond), err))
+	}
 	op.Return = int64(now)
 	if err != nil {
 		if !in.write {
@@ -167,6 +190,7 @@ func (l *load) finish(t *testing.T) {
 	case porcupine.Unknown:
 		t.Errorf("Porcupine did not finish within a minute over %d operations", len(l.history))
 	}
+	t.Logf("%d calls were slow or failed; the first:\n%s", len(l.notes), strings.Join(l.notes[:min(20, len(l.notes))], "\n"))
 	slices.Sort(l.acked)
 	longest, last := time.Duration(0), time.Duration(0)
 	for _, a := range l.acked {
