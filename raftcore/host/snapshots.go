@@ -1,6 +1,7 @@
 package host
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ type snapshots struct {
 	busy  atomic.Bool    // one is being taken
 	taken protocol.Index // the applier's: where the last one was begun
 
+	files    sync.Mutex // held while a snapshot is made for a transfer and opened, or removed
 	sends    sends
 	arriving chan protocol.Message
 }
@@ -67,7 +69,23 @@ func (s *snapshots) sync(d machine.Durable) {
 		s.h.applyFailed(err)
 		return
 	}
+	if err := s.drop(id); err != nil {
+		s.h.storageFailed("removing a snapshot", err)
+		return
+	}
 	s.compact(id)
+}
+
+// drop removes a snapshot that such a state machine has outlived: it was made for a
+// transfer, or has arrived by one, and takes as much space as the state itself.
+func (s *snapshots) drop(durable protocol.EntryID) error {
+	s.files.Lock()
+	defer s.files.Unlock()
+	meta, ok, err := s.h.opts.Snapshots.Latest()
+	if err != nil || !ok || meta.Last.Index > durable.Index {
+		return err
+	}
+	return s.h.opts.Snapshots.Keep(0)
 }
 
 // store writes a frozen state as the newest snapshot.

@@ -73,6 +73,8 @@ func (s *snapshots) transfer(to protocol.MemberID, term protocol.Term, answers <
 
 // open gives a snapshot that the log continues; it makes one when there is none.
 func (s *snapshots) open() (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
+	s.files.Lock()
+	defer s.files.Unlock()
 	meta, ok, err := s.h.opts.Snapshots.Latest()
 	if err != nil {
 		return nil, meta, err

@@ -1,0 +1,98 @@
+package host_test
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// durableLedger keeps its state over restarts, as far as it was synced.
+type durableLedger struct {
+	*ledger
+	disk *ledgerDisk
+	last protocol.EntryID
+	mu   sync.Mutex
+}
+
+// ledgerDisk is what survives a process.
+type ledgerDisk struct {
+	entries []string
+	last    protocol.EntryID
+}
+
+func (d *durableLedger) Applied() protocol.EntryID { return d.disk.last }
+
+func (d *durableLedger) AppliedTo(id protocol.EntryID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = id
+}
+
+func (d *durableLedger) Sync() (protocol.EntryID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.disk.entries, d.disk.last = d.all(), d.last
+	return d.last, nil
+}
+
+func (d *durableLedger) Restore(last protocol.EntryID, r io.Reader) error {
+	if err := d.ledger.Restore(last, r); err != nil {
+		return err
+	}
+	d.AppliedTo(last)
+	_, err := d.Sync()
+	return err
+}
+
+var _ machine.Durable = (*durableLedger)(nil)
+
+// A state machine with files of its own is synced in place of snapshots; a laggard gets a
+// snapshot made for it, and that snapshot does not stay longer than it is of use.
+func TestDurableStateMachine(t *testing.T) {
+	disks := map[protocol.MemberID]*ledgerDisk{}
+	change := func(o *host.Options) {
+		if disks[o.ID] == nil {
+			disks[o.ID] = &ledgerDisk{}
+		}
+		d := &durableLedger{ledger: o.Machine.(*ledger), disk: disks[o.ID], last: disks[o.ID].last}
+		d.entries = d.disk.entries
+		o.Machine = d
+		o.SnapshotEntries, o.KeepEntries = 20, 5
+	}
+	bubble(t, 3, change, func(g *group) {
+		l, lag := g.leader(), g.follower()
+		g.board.Isolate(lag.id)
+		for i := range 50 {
+			g.propose(l, fmt.Sprint(i))
+		}
+		g.until("the log is compacted", func() bool { return l.log.State().Base.Index > 20 })
+		if _, ok, _ := l.snapshots.Latest(); ok {
+			t.Error("a snapshot was made though nobody needs one")
+		}
+		g.board.Heal()
+		g.until("the laggard has everything", func() bool { return len(lag.ledger.all()) == 50 })
+		if lag.log.State().Base.Index == 0 {
+			t.Error("the laggard's log begins at 1: no snapshot was installed")
+		}
+		for i := range 50 {
+			g.propose(l, fmt.Sprint(50+i))
+		}
+		for _, m := range g.members {
+			g.until("no snapshot is left", func() bool { _, ok, _ := m.snapshots.Latest(); return !ok })
+		}
+		for _, m := range g.members {
+			g.restart(m)
+		}
+		g.leader()
+		for _, m := range g.members {
+			g.until("it has everything again", func() bool { return len(m.ledger.all()) == 100 })
+		}
+		synctest.Wait()
+	})
+}
