@@ -70,16 +70,20 @@ func (b backend) TransferLeadership(ctx context.Context, to uint64) error { retu
 
 // Members implements etcdapi.Backend.
 func (b backend) Members() []etcdapi.Member {
-	scheme := "http://"
-	if b.ClientTLS() {
-		scheme = "https://"
-	}
+	peer, client := scheme(b.PeerTLS()), scheme(b.ClientTLS())
 	var out []etcdapi.Member
 	for _, m := range b.Node.Members() {
 		out = append(out, etcdapi.Member{
 			ID: m.ID, Name: m.Name, Learner: m.Learner,
-			PeerURLs: []string{"http://" + m.PeerAddress}, ClientURLs: []string{scheme + m.ClientAddress},
+			PeerURLs: []string{peer + m.PeerAddress}, ClientURLs: []string{client + m.ClientAddress},
 		})
 	}
 	return out
+}
+
+func scheme(tls bool) string {
+	if tls {
+		return "https://"
+	}
+	return "http://"
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/node/nodeapi"
 )
 
 // Version is the program's version; the linker sets it (-X).
@@ -117,7 +119,7 @@ for --member-id.`,
 		if err := cfg.validate(); err != nil {
 			return usageError{err}
 		}
-		return serve(c.Context(), app, cfg, newLogger(c.ErrOrStderr(), cfg.LogLevel))
+		return serve(c.Context(), app, cfg, newLogger(c.ErrOrStderr(), cfg.LogLevel), nodeapi.TerminationMessagePath)
 	}
 	return c
 }

@@ -2,13 +2,10 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,8 +50,8 @@ Its data is durable: the same directory gives the same cluster again.`,
 
 func (d *dev) validate() error {
 	var errs []error
-	if d.nodes < 1 || d.nodes > 9 {
-		errs = append(errs, fmt.Errorf("--nodes is %d, must be 1 to 9", d.nodes))
+	if d.nodes < 1 || d.nodes > maxDevNodes {
+		errs = append(errs, fmt.Errorf("--nodes is %d, must be 1 to %d", d.nodes, maxDevNodes))
 	}
 	if last := d.basePort + (d.nodes-1)*devPortStep + 2; d.basePort < 1 || last > 65535 {
 		errs = append(errs, fmt.Errorf("--base-port is %d, so the ports would be %d to %d; they must be 1 to 65535", d.basePort, d.basePort, last))
@@ -70,10 +67,11 @@ func (d *dev) validate() error {
 
 // run holds the cluster up until ctx ends.
 func (d *dev) run(ctx context.Context, app App, out io.Writer, log logr.Logger) error {
-	cluster, err := d.clusterID()
+	cluster, lock, err := d.open()
 	if err != nil {
 		return err
 	}
+	defer lock.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	members := make([]*Member, d.nodes)
@@ -104,23 +102,6 @@ func (d *dev) run(ctx context.Context, app App, out io.Writer, log logr.Logger) 
 	return errors.Join(errs...)
 }
 
-// clusterID gives the identity in the directory, or draws it for a new one.
-func (d *dev) clusterID() (string, error) {
-	if err := os.MkdirAll(d.dataDir, 0o755); err != nil {
-		return "", fmt.Errorf("--data-dir: %w", err)
-	}
-	file := filepath.Join(d.dataDir, "cluster-id")
-	b, err := os.ReadFile(file)
-	if err == nil {
-		return strings.TrimSpace(string(b)), nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	id := "dev-" + strings.ToLower(rand.Text()[:12])
-	return id, os.WriteFile(file, []byte(id+"\n"), 0o644)
-}
-
 func (d *dev) address(i, offset int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(d.basePort+i*devPortStep+offset))
 }
@@ -130,9 +111,8 @@ func (d *dev) config(i int, cluster string) Config {
 	for j := range d.nodes {
 		initial = append(initial, fmt.Sprintf("%d=%s", j+1, d.address(j, 1)))
 	}
-	name := fmt.Sprintf("dev-%d", i+1)
 	return Config{
-		Name: name, DataDir: filepath.Join(d.dataDir, name), MemberID: uint64(i + 1), ClusterID: cluster,
+		Name: devName(i), DataDir: d.memberDir(i), MemberID: uint64(i + 1), ClusterID: cluster,
 		ListenClient: d.address(i, 0), ListenPeer: d.address(i, 1), ListenAdmin: d.address(i, 2),
 		AdvertiseClient: d.address(i, 0), AdvertisePeer: d.address(i, 1),
 		InitialMembers: strings.Join(initial, ","), LogLevel: d.logLevel,

@@ -82,6 +82,10 @@ func (l listeners) close() {
 func (m *Member) run(ctx context.Context) error {
 	stopAdmin, err := m.serveAdmin()
 	if err != nil {
+		var f *fault.Fault
+		if errors.As(err, &f) {
+			m.set(func() { m.fault = f })
+		}
 		return err
 	}
 	defer stopAdmin()

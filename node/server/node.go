@@ -56,6 +56,9 @@ func (n *Node) ClusterID() string { return n.cfg.ClusterID }
 // ClientTLS reports whether clients speak TLS with this cluster.
 func (n *Node) ClientTLS() bool { return n.cfg.ClientTLS.enabled() }
 
+// PeerTLS reports whether the members speak TLS with each other.
+func (n *Node) PeerTLS() bool { return n.cfg.PeerTLS.enabled() }
+
 // Transfer hands leadership to a member and returns when this one does not lead.
 func (n *Node) Transfer(ctx context.Context, to uint64) error {
 	return n.host.Transfer(ctx, protocol.MemberID(to))

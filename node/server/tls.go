@@ -3,12 +3,12 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
 )
 
@@ -47,47 +47,63 @@ const tlsReload = time.Second
 type certificates struct {
 	files TLSFiles
 	now   func() time.Time
+	log   logr.Logger
 
 	mu      sync.Mutex
 	checked time.Time
-	stamp   [3]time.Time
+	stamp   stamp // of what is in use
+	refused stamp // of what was last complained about
 	cert    *tls.Certificate
 	pool    *x509.CertPool
 }
 
+// stamp tells versions of the files apart.
+type stamp [3]time.Time
+
 // load reads the files once, so that a wrong one is told at the start.
-func (t TLSFiles) load() (*certificates, error) {
-	c := &certificates{files: t, now: time.Now}
+func (t TLSFiles) load(log logr.Logger) (*certificates, error) {
+	c := &certificates{files: t, now: time.Now, log: log}
 	_, _, err := c.current()
 	return c, err
 }
 
 // current gives certificate and CA pool. When the files have changed but cannot be
-// read, as in the middle of a rotation, the former ones go on.
+// used, as in the middle of a rotation, the former ones go on, and the log says so.
 func (c *certificates) current() (*tls.Certificate, *x509.CertPool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	if c.cert != nil && now.Sub(c.checked) < tlsReload {
-		return c.cert, c.pool, nil
+	if now := c.now(); c.cert == nil || now.Sub(c.checked) >= tlsReload {
+		c.checked = now
+		if err := c.refresh(); err != nil && c.cert == nil {
+			return nil, nil, err
+		}
 	}
-	c.checked = now
+	return c.cert, c.pool, nil
+}
+
+// refresh reads the files when they have changed. The stamp is taken first: what
+// changes while it reads is read again.
+func (c *certificates) refresh() error {
 	stamp := c.stamps()
 	if c.cert != nil && stamp == c.stamp {
-		return c.cert, c.pool, nil
+		return nil
 	}
 	cert, pool, err := c.read()
 	if err != nil {
-		if c.cert != nil {
-			return c.cert, c.pool, nil
+		if c.cert != nil && stamp != c.refused {
+			c.refused = stamp
+			c.log.Error(err, "TLS files have changed but cannot be used: the former ones go on", "certificate", c.files.Cert)
 		}
-		return nil, nil, err
+		return err
+	}
+	if c.cert != nil {
+		c.log.Info("TLS files have changed and are in use", "certificate", c.files.Cert, "until", cert.Leaf.NotAfter)
 	}
 	c.stamp, c.cert, c.pool = stamp, cert, pool
-	return cert, pool, nil
+	return nil
 }
 
-func (c *certificates) stamps() (s [3]time.Time) {
+func (c *certificates) stamps() (s stamp) {
 	for i, f := range []string{c.files.Cert, c.files.Key, c.files.CA} {
 		if fi, err := os.Stat(f); err == nil {
 			s[i] = fi.ModTime()
@@ -134,32 +150,15 @@ func (c *certificates) server() *tls.Config {
 	}
 }
 
-// client gives the configuration of a dialer. Verification is done here, in place of the
-// library's, because the CA may have changed since the configuration was made.
-func (c *certificates) client() *tls.Config {
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection does it
-		VerifyConnection:   c.verify,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			cert, _, err := c.current()
-			return cert, err
-		},
-	}
-}
-
-func (c *certificates) verify(s tls.ConnectionState) error {
-	_, pool, err := c.current()
+// client gives the configuration of one connection to another member.
+func (c *certificates) client() (*tls.Config, error) {
+	cert, pool, err := c.current()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(s.PeerCertificates) == 0 {
-		return errors.New("the other side shows no certificate")
-	}
-	between := x509.NewCertPool()
-	for _, x := range s.PeerCertificates[1:] {
-		between.AddCert(x)
-	}
-	_, err = s.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: s.ServerName, Roots: pool, Intermediates: between})
-	return err
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: pool,
+		// Shown whatever CAs the other side names, so that a refusal tells what is wrong with it.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
+	}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -21,7 +22,7 @@ import (
 
 // startHost joins storage, transport and state machine to a running member.
 func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener) (*host.Host, error) {
-	peerTLS, err := peerTLS(m.cfg.PeerTLS)
+	peerTLS, err := peerTLS(m.cfg.PeerTLS, m.log.WithName("peers"))
 	if err != nil {
 		sm.Close() //nolint:errcheck // the first error counts
 		return nil, err
@@ -46,26 +47,26 @@ func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener
 }
 
 // peerTLS gives the transport's TLS, nil for none.
-func peerTLS(files TLSFiles) (*tcp.TLS, error) {
+func peerTLS(files TLSFiles, log logr.Logger) (*tcp.TLS, error) {
 	if !files.enabled() {
 		return nil, nil
 	}
-	c, err := files.load()
+	c, err := files.load(log)
 	if err != nil {
 		return nil, fault.New(fault.TLSInvalid, time.Now(), err, "TLS for the other members")
 	}
 	return &tcp.TLS{
 		Server: func() (*tls.Config, error) { return c.server(), nil },
-		Client: func() (*tls.Config, error) { return c.client(), nil },
+		Client: c.client,
 	}, nil
 }
 
 // withTLS wraps a listener when files are given.
-func withTLS(l net.Listener, files TLSFiles, what string) (net.Listener, error) {
+func withTLS(l net.Listener, files TLSFiles, log logr.Logger, what string) (net.Listener, error) {
 	if !files.enabled() {
 		return l, nil
 	}
-	c, err := files.load()
+	c, err := files.load(log)
 	if err != nil {
 		return nil, fault.New(fault.TLSInvalid, time.Now(), err, "TLS for %s", what)
 	}
@@ -78,7 +79,7 @@ func (m *Member) serveClients(n *Node, sm machine.StateMachine, l net.Listener) 
 	if !ok {
 		return func() {}, l.Close()
 	}
-	if l, err = withTLS(l, m.cfg.ClientTLS, "clients"); err != nil {
+	if l, err = withTLS(l, m.cfg.ClientTLS, m.log.WithName("clients"), "clients"); err != nil {
 		return nil, err
 	}
 	return api.ServeClients(n, l)
@@ -86,7 +87,7 @@ func (m *Member) serveClients(n *Node, sm machine.StateMachine, l net.Listener) 
 
 // serveAdmin serves the admin endpoint until stop is called.
 func (m *Member) serveAdmin() (stop func(), err error) {
-	l, err := withTLS(m.admin, m.cfg.AdminTLS, "the admin endpoint")
+	l, err := withTLS(m.admin, m.cfg.AdminTLS, m.log.WithName("admin"), "the admin endpoint")
 	if err != nil {
 		m.admin.Close()
 		return nil, err
