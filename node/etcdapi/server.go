@@ -83,7 +83,6 @@ func (s *Server) serverOptions() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(math.MaxUint32),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}),
-		grpc.SharedWriteBuffer(true), // thousands of idle watchers keep no buffer
 		grpc.UnknownServiceHandler(unknownMethod),
 	}
 	if s.options.StreamWorkers > 0 {

@@ -283,7 +283,8 @@ func TestWatchEndsWithServer(t *testing.T) {
 	b := newSingle(t)
 	server := etcdapi.New(etcdapi.Options{ClusterID: "test", MemberID: 1, Backend: b})
 	listener := listen(t)
-	go server.Serve(listener)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
 	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -307,5 +308,8 @@ func TestWatchEndsWithServer(t *testing.T) {
 	}
 	if _, err := stream.Recv(); rpctypes.Error(err) != rpctypes.ErrStopped {
 		t.Errorf("the watch ended with %v", err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("Serve ended with %v", err)
 	}
 }

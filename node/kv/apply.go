@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -93,11 +94,13 @@ func (s *Store) applyOne(c *machine.Command) (machine.Result, error) {
 
 // result tells refusals from faults.
 func result[T any](value T, err error) (machine.Result, error) {
-	switch err {
-	case nil:
+	if err == nil {
 		return machine.Result{Value: value}, nil
-	case ErrCompacted, ErrFutureRevision, ErrKeyNotFound, ErrLeaseNotFound:
-		return machine.Result{Err: err}, nil
+	}
+	for _, refusal := range []error{ErrCompacted, ErrFutureRevision, ErrKeyNotFound, ErrLeaseNotFound} {
+		if errors.Is(err, refusal) {
+			return machine.Result{Err: err}, nil
+		}
 	}
 	return machine.Result{}, err
 }

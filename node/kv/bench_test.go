@@ -204,11 +204,11 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
-func (s *bench) report(when string) {
+func (b *bench) report(when string) {
 	runtime.GC()
 	debug.FreeOSMemory()
-	total, _ := s.store.Size()
-	s.tb.Logf("%s: resident %s, files %d MiB", when, resident(), total>>20)
+	total, _ := b.store.Size()
+	b.tb.Logf("%s: resident %s, files %d MiB", when, resident(), total>>20)
 }
 
 func resident() string {

@@ -183,8 +183,11 @@ func readEnd(in io.Reader, entries uint64) error {
 	if n := binary.LittleEndian.Uint64(count[:]); n != entries {
 		return fmt.Errorf("%w: it has %d entries and says %d", errSnapshotDamaged, entries, n)
 	}
-	if n, err := in.Read(count[:]); n > 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: something follows its end (%v)", errSnapshotDamaged, err)
+	switch _, err := io.ReadFull(in, count[:1]); {
+	case err == nil:
+		return fmt.Errorf("%w: something follows its end", errSnapshotDamaged)
+	case !errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: behind its end: %w", errSnapshotDamaged, err)
 	}
 	return nil
 }
