@@ -133,7 +133,7 @@ func TestOtherMembersNamesAndAddresses(t *testing.T) {
 func TestPortTaken(t *testing.T) {
 	cfg := testConfig(t, 1, 1)
 	m, stop := startMember(t, app, cfg)
-	defer stop()
+	defer stop() //nolint:errcheck // what counts is the other process
 	awaitReady(t, m)
 	args := []string{
 		"serve", "--member-id=1", "--cluster-id=c", "--initial-members=1=" + cfg.AdvertisePeer,

@@ -80,7 +80,7 @@ func (d *dev) run(ctx context.Context, app App, out io.Writer, log logr.Logger) 
 		if err := cfg.validate(); err != nil {
 			return err
 		}
-		if members[i], err = newMember(app, cfg, log.WithName(cfg.Name)); err != nil {
+		if members[i], err = newMember(ctx, app, cfg, log.WithName(cfg.Name)); err != nil {
 			for _, m := range members[:i] {
 				m.admin.Close()
 			}

@@ -51,20 +51,21 @@ type serving struct {
 type listeners struct{ peer, client net.Listener }
 
 // newMember opens the admin port.
-func newMember(app App, cfg Config, log logr.Logger) (*Member, error) {
+func newMember(ctx context.Context, app App, cfg Config, log logr.Logger) (*Member, error) {
 	m := &Member{cfg: cfg, app: app, log: log, founded: make(chan struct{}, 1)}
 	var err error
-	if m.admin, err = net.Listen("tcp", cfg.ListenAdmin); err != nil {
+	if m.admin, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.ListenAdmin); err != nil {
 		return nil, fmt.Errorf("--listen-admin: %w", err)
 	}
 	return m, nil
 }
 
-func listen(cfg *Config) (l listeners, err error) {
-	if l.peer, err = net.Listen("tcp", cfg.ListenPeer); err != nil {
+func listen(ctx context.Context, cfg *Config) (l listeners, err error) {
+	var lc net.ListenConfig
+	if l.peer, err = lc.Listen(ctx, "tcp", cfg.ListenPeer); err != nil {
 		return l, fmt.Errorf("--listen-peer: %w", err)
 	}
-	if l.client, err = net.Listen("tcp", cfg.ListenClient); err != nil {
+	if l.client, err = lc.Listen(ctx, "tcp", cfg.ListenClient); err != nil {
 		l.peer.Close()
 		return l, fmt.Errorf("--listen-client: %w", err)
 	}
@@ -147,7 +148,7 @@ func (m *Member) participate(ctx context.Context, v *volume) error {
 	if !v.mayTakePart() && !m.awaitFounding(ctx, v) {
 		return nil
 	}
-	s, err := m.takePart(v)
+	s, err := m.takePart(ctx, v)
 	if err != nil {
 		return err
 	}
@@ -211,8 +212,8 @@ func (m *Member) awaitFounding(ctx context.Context, v *volume) bool {
 }
 
 // takePart starts Raft with the state machine, and serves clients.
-func (m *Member) takePart(v *volume) (*serving, error) {
-	ports, err := listen(&m.cfg)
+func (m *Member) takePart(ctx context.Context, v *volume) (*serving, error) {
+	ports, err := listen(ctx, &m.cfg)
 	if err != nil {
 		return nil, err
 	}

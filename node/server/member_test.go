@@ -49,7 +49,7 @@ func testConfig(t *testing.T, id uint64, _ int) Config {
 // startMember runs a member; stop ends it and waits, and gives what run gave.
 func startMember(t *testing.T, app App, cfg Config) (m *Member, stop func() error) {
 	t.Helper()
-	m, err := newMember(app, cfg, testr.New(t))
+	m, err := newMember(t.Context(), app, cfg, testr.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestDirectoryInUse(t *testing.T) {
 	awaitReady(t, m)
 	other := testConfig(t, 1, 1)
 	other.DataDir = cfg.DataDir
-	m2, err := newMember(app, other, testr.New(t))
+	m2, err := newMember(t.Context(), app, other, testr.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // file lastWords.
 func serve(ctx context.Context, app App, cfg Config, log logr.Logger, lastWords string) error {
 	log.Info("starting", "version", Version, "name", cfg.Name, "member", cfg.MemberID, "cluster", cfg.ClusterID, "dataDir", cfg.DataDir)
-	m, err := newMember(app, cfg, log)
+	m, err := newMember(ctx, app, cfg, log)
 	if err != nil {
 		leave(lastWords, nil, err)
 		return err
