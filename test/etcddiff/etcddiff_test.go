@@ -66,6 +66,10 @@ func dial(t *testing.T, a string) *grpc.ClientConn {
 type generator struct {
 	*rand.Rand
 	rev int64
+	// byTxn are revisions that transactions made. None is compacted: where one has written
+	// a key more than once, etcd 3.7.3 then drops what its index still names, and ends its
+	// process when that key is read ("range failed to find revision pair").
+	byTxn map[int64]bool
 }
 
 func (g *generator) key() []byte {
@@ -74,6 +78,7 @@ func (g *generator) key() []byte {
 	}
 	return []byte{byte('a' + g.IntN(6))}
 }
+
 func (g *generator) span() ([]byte, []byte) {
 	k := g.key()
 	switch g.IntN(6) {
@@ -86,6 +91,7 @@ func (g *generator) span() ([]byte, []byte) {
 	}
 	return k, nil
 }
+
 func (g *generator) put() *pb.PutRequest {
 	r := &pb.PutRequest{Key: g.key(), PrevKv: g.IntN(2) == 0, Value: fmt.Appendf(nil, "%d", g.IntN(5))}
 	switch g.IntN(14) {
@@ -100,11 +106,13 @@ func (g *generator) put() *pb.PutRequest {
 	}
 	return r
 }
+
 func (g *generator) del() *pb.DeleteRangeRequest {
 	r := &pb.DeleteRangeRequest{PrevKv: g.IntN(2) == 0}
 	r.Key, r.RangeEnd = g.span()
 	return r
 }
+
 func (g *generator) read() *pb.RangeRequest {
 	r := &pb.RangeRequest{Limit: int64(max(0, g.IntN(6)-2)), KeysOnly: g.IntN(5) == 0, CountOnly: g.IntN(8) == 0}
 	r.Key, r.RangeEnd = g.span()
@@ -124,6 +132,7 @@ func (g *generator) read() *pb.RangeRequest {
 	}
 	return r
 }
+
 func (g *generator) cmp() *pb.Compare {
 	c := &pb.Compare{Result: pb.Compare_CompareResult(g.IntN(5)), Target: pb.Compare_CompareTarget(g.IntN(6))}
 	c.Key, c.RangeEnd = g.span()
@@ -142,6 +151,7 @@ func (g *generator) cmp() *pb.Compare {
 	}
 	return c
 }
+
 func (g *generator) txn(d int) *pb.TxnRequest {
 	r := &pb.TxnRequest{}
 	for range g.IntN(3) {
@@ -169,7 +179,7 @@ func (g *generator) txn(d int) *pb.TxnRequest {
 }
 
 var (
-	seedFlag = flag.Uint64("seed", 0, "seed of the requests; 0: by the clock")
+	seedFlag = flag.Uint64("seed", 1, "seed of the requests; 0: by the clock")
 	timeFlag = flag.Duration("for", 20*time.Second, "how long to compare")
 )
 
@@ -238,6 +248,9 @@ func (g *generator) call() call {
 		return call{r, func(ctx context.Context, c pb.KVClient) (proto.Message, error) { return c.Txn(ctx, r) }}
 	case n < 14 && g.IntN(4) == 0:
 		r := &pb.CompactionRequest{Revision: g.rev + 2 - g.Int64N(min(g.rev+3, 40)), Physical: g.IntN(2) == 0}
+		for g.byTxn[r.Revision] {
+			r.Revision-- // see byTxn
+		}
 		return call{r, func(ctx context.Context, c pb.KVClient) (proto.Message, error) { return c.Compact(ctx, r) }}
 	}
 	r := g.read()
@@ -251,7 +264,7 @@ func TestSameAsEtcd(t *testing.T) {
 	}
 	address, store := startOurs(t)
 	etcd, ours := pb.NewKVClient(dial(t, startEtcd(t))), pb.NewKVClient(dial(t, address))
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), rev: 1}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), rev: 1, byTxn: map[int64]bool{}}
 	kinds := map[string]int{}
 	for end := time.Now().Add(*timeFlag); time.Now().Before(end) && !t.Failed(); g.rev = store.Revision() {
 		c := g.call()
@@ -259,6 +272,9 @@ func TestSameAsEtcd(t *testing.T) {
 		got, err := c.send(t.Context(), ours)
 		if diff := compare(want, got, wantErr, err); diff != "" {
 			t.Errorf("seed %d, revision %d: %T %v (-etcd +ours):\n%s", seed, g.rev, c.request, c.request, diff)
+		}
+		if _, txn := c.request.(*pb.TxnRequest); txn && store.Revision() > g.rev {
+			g.byTxn[store.Revision()] = true
 		}
 		kinds[fmt.Sprintf("%T %s", c.request, status.Convert(wantErr).Message())]++
 	}
