@@ -277,7 +277,7 @@ func etcdctlMembers(t *testing.T, e etcdctl, endpoints []string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("member list (-want +got):\n%s", diff)
 	}
-	e.gives("", "defrag") // what is only in memory counts for no size
+	e.gives("", "defrag")                                                                      // what is only in memory counts for no size
 	eventually(t, "endpoint status fits", func() error { return statusFits(t, e, endpoints) }) // members may elect just now
 	_, health, err := e.try("", "endpoint", "health", "--write-out=simple")
 	out := e.gives("", "endpoint", "health", "--cluster") + health

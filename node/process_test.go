@@ -191,13 +191,17 @@ func eventually(t *testing.T, what string, f func() error) {
 	}
 }
 
+// given are the blocks of a hundred ports that freeBase has given out.
+var given sync.Map
+
 // freeBase gives a port from which on the ports of n members are free as the command dev
-// uses them. They are below those that the kernel gives to outgoing connections.
+// uses them, to one test only. They are below those that the kernel gives to outgoing
+// connections.
 func freeBase(t *testing.T, n int) int {
 	t.Helper()
-	for range 100 {
-		base := 10_000 + rand.IntN(20_000)
-		if portsFree(base, n) {
+	for range 1000 {
+		base := 10_000 + 100*rand.IntN(200)
+		if _, taken := given.LoadOrStore(base, true); !taken && portsFree(base, n) {
 			return base
 		}
 	}
@@ -228,6 +232,25 @@ const (
 // address gives the one of a port of a member, as the command dev lays them out.
 func address(base, member, port int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(base+10*(member-1)+port))
+}
+
+// members lists the first n members as --initial-members wants them.
+func members(base, n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("%d=%s", i+1, address(base, i+1, peerPort)))
+	}
+	return strings.Join(all, ",")
+}
+
+// serveArgs are those of one of n members of the cluster "c".
+func serveArgs(base, member, n int, dir string, more ...string) []string {
+	return append([]string{
+		"serve", "--name", fmt.Sprintf("m-%d", member), "--member-id", strconv.Itoa(member), "--cluster-id", "c",
+		"--data-dir", filepath.Join(dir, fmt.Sprintf("m-%d", member)), "--initial-members", members(base, n),
+		"--listen-client", address(base, member, clientPort), "--advertise-client", address(base, member, clientPort),
+		"--listen-peer", address(base, member, peerPort), "--listen-admin", address(base, member, adminPort),
+	}, more...)
 }
 
 // get fetches from an admin endpoint. h has a certificate where one is needed.

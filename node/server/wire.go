@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -94,7 +95,10 @@ func (m *Member) serveAdmin() (stop func(), err error) {
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(admin.NewCollector(m.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	s := &http.Server{Handler: admin.Handler(m, metrics), ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{
+		Handler: admin.Handler(m, metrics), ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(m.log.WithName("admin")), slog.LevelInfo),
+	}
 	done := make(chan struct{})
 	go func() { defer close(done); s.Serve(l) }() //nolint:errcheck // it ends by Shutdown
 	return func() {
