@@ -5,30 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/datadriven"
-
+	"github.com/quorate/quorate/controllers/observe"
 	"github.com/quorate/quorate/controllers/observe/observetest"
 )
 
-// TestStories runs testdata: each "next" is a picture in the words of observetest.Read,
-// and below ---- stands what is done about it. -rewrite writes that anew.
+// TestStories runs testdata: below each picture stands what is done about it.
 func TestStories(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd != "next" {
-				d.Fatalf(t, "unknown command %q", d.Cmd)
-			}
-			o, err := observetest.Read(d.Input)
-			if err != nil {
-				d.Fatalf(t, "%v", err)
-			}
-			want := Wanted{NewClusterID: "fresh", Templates: map[int64]string{}}
-			for id := int64(1); id <= 9; id++ {
-				want.Templates[id] = "new"
-			}
-			return tell(Next(o, want))
-		})
-	})
+	want := Wanted{NewClusterID: "fresh", Templates: map[int64]string{}}
+	for id := int64(1); id <= 9; id++ {
+		want.Templates[id] = "new"
+	}
+	observetest.Stories(t, "next", func(o *observe.Observed) string { return tell(Next(o, want)) })
 }
 
 // tell writes a decision down.

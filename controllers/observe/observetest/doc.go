@@ -2,7 +2,7 @@
 //
 // # In this room
 //
-// [Read], and the language that its comment tells.
+// [Read], and the language that its comment tells; [Stories], which runs a folder of them.
 //
 // # Never here
 //
