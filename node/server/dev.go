@@ -67,7 +67,7 @@ func (d *dev) validate() error {
 
 // run holds the cluster up until ctx ends.
 func (d *dev) run(ctx context.Context, app App, out io.Writer, log logr.Logger) error {
-	cluster, lock, err := d.open()
+	cluster, lock, err := d.open(ctx)
 	if err != nil {
 		return err
 	}

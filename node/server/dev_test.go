@@ -12,7 +12,7 @@ import (
 // openDev opens the directory, which must go well, and closes it.
 func openDev(t *testing.T, d dev) (cluster string) {
 	t.Helper()
-	cluster, lock, err := d.open()
+	cluster, lock, err := d.open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestDevTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := d.open(); err == nil || !strings.Contains(err.Error(), "the data directory "+d.dataDir+" is used by another process") {
+	if _, _, err := d.open(t.Context()); err == nil || !strings.Contains(err.Error(), "the data directory "+d.dataDir+" is used by another process") {
 		t.Errorf("a locked directory gives %v", err)
 	}
 	lock.Close()
@@ -78,7 +78,7 @@ func TestDevTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, _, err := d.open(); err == nil || !strings.Contains(err.Error(), d.address(0, 1)+": bind: address already in use: stop the process") {
+	if _, _, err := d.open(t.Context()); err == nil || !strings.Contains(err.Error(), d.address(0, 1)+": bind: address already in use: stop the process") {
 		t.Errorf("a port that is taken gives %v", err)
 	}
 	if _, err := os.Stat(d.dataDir + "/cluster-id"); !os.IsNotExist(err) {
@@ -96,7 +96,7 @@ func freeDevPorts(t *testing.T) int {
 		}
 		d := dev{nodes: 2, basePort: l.Addr().(*net.TCPAddr).Port}
 		l.Close()
-		if d.basePort < 65000 && d.checkPorts() == nil {
+		if d.basePort < 65000 && d.checkPorts(t.Context()) == nil {
 			return d.basePort
 		}
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const maxDevNodes = 9
 
 // open locks the directory until lock is closed, and gives the identity of the cluster in it.
 // Whatever does not fit is told before anything is made.
-func (d *dev) open() (cluster string, lock io.Closer, err error) {
+func (d *dev) open(ctx context.Context) (cluster string, lock io.Closer, err error) {
 	if err := os.MkdirAll(d.dataDir, 0o755); err != nil {
 		return "", nil, fmt.Errorf("--data-dir: %w", err)
 	}
@@ -34,7 +35,7 @@ func (d *dev) open() (cluster string, lock io.Closer, err error) {
 		return "", nil, err
 	}
 	if err = d.checkFounded(); err == nil {
-		err = d.checkPorts()
+		err = d.checkPorts(ctx)
 	}
 	if err == nil {
 		cluster, err = d.clusterID()
@@ -79,10 +80,11 @@ func basePortOf(m protocol.Membership) int {
 }
 
 // checkPorts tells about a port that somebody else has before a new directory is bound to it.
-func (d *dev) checkPorts() error {
+func (d *dev) checkPorts(ctx context.Context) error {
+	var lc net.ListenConfig
 	for i := range d.nodes {
 		for offset := range 3 {
-			l, err := net.Listen("tcp", d.address(i, offset))
+			l, err := lc.Listen(ctx, "tcp", d.address(i, offset))
 			if err != nil {
 				return fmt.Errorf("%s: %w: stop the process that has the port, or choose another --base-port with another --data-dir", devName(i), err)
 			}

@@ -258,7 +258,7 @@ func TestUselessTLSFiles(t *testing.T) {
 
 // connect lets the two sides shake hands, and the client read a byte. It gives what
 // either side got.
-func connect(t *testing.T, server, client *tls.Config) (serverErr, clientErr error, resumed bool) {
+func connect(t *testing.T, server, client *tls.Config) (resumed bool, serverErr, clientErr error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -279,7 +279,7 @@ func connect(t *testing.T, server, client *tls.Config) (serverErr, clientErr err
 	}
 	resumed = c.ConnectionState().DidResume
 	raw.Close()
-	return <-done, clientErr, resumed
+	return resumed, <-done, clientErr
 }
 
 // answer takes one connection, and hangs up after the client, who so gets every alert.
@@ -332,7 +332,7 @@ func TestClientVerifies(t *testing.T) {
 				t.Fatal(err)
 			}
 			config.ServerName = c.host
-			serverErr, err, _ := connect(t, newTLSDir(t, ca, c.server).load().server(), config)
+			_, serverErr, err := connect(t, newTLSDir(t, ca, c.server).load().server(), config)
 			if c.want == nil {
 				if err != nil || serverErr != nil {
 					t.Errorf("refused: %v, %v", err, serverErr)
@@ -368,7 +368,7 @@ func TestServerDemandsCertificates(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := clientOf(t, ca, c.client, c.change)
-			serverErr, err, _ := connect(t, c.server, config)
+			_, serverErr, err := connect(t, c.server, config)
 			if c.want == "" && (err != nil || serverErr != nil) {
 				t.Errorf("refused: %v, %v", err, serverErr)
 			}
@@ -403,16 +403,16 @@ func TestServerRotates(t *testing.T) {
 	client := clientOf(t, ca, ca, nil)
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for i := range 2 {
-		if _, err, resumed := connect(t, server, client); err != nil || resumed != (i > 0) {
+		if resumed, _, err := connect(t, server, client); err != nil || resumed != (i > 0) {
 			t.Fatalf("connection %d: resumed %t, %v", i, resumed, err)
 		}
 	}
 	d.write(d.files.CA, next.certPEM())
 	w.clock = w.clock.Add(tlsReload)
-	if _, err, _ := connect(t, server, client); err == nil {
+	if _, _, err := connect(t, server, client); err == nil {
 		t.Error("a client of the former CA was taken")
 	}
-	if _, err, _ := connect(t, server, clientOf(t, ca, next, nil)); err != nil {
+	if _, _, err := connect(t, server, clientOf(t, ca, next, nil)); err != nil {
 		t.Errorf("a client of the new CA was refused: %v", err)
 	}
 }
