@@ -46,7 +46,7 @@ func TestDevDirectory(t *testing.T) {
 	} {
 		other := d
 		change(&other)
-		_, _, err := other.open()
+		_, _, err := other.open(t.Context())
 		if err == nil {
 			t.Errorf("%d nodes from port %d on are taken", other.nodes, other.basePort)
 			continue
