@@ -270,7 +270,8 @@ func etcdctlMembers(t *testing.T, e etcdctl, endpoints []string) {
 		}
 		want = append(want, member{
 			uint64(i + 1), fmt.Sprintf("dev-%d", i+1),
-			[]string{fmt.Sprintf("http://%s:%d", host, n+1)}, []string{"http://" + x},
+			[]string{fmt.Sprintf("http://%s:%d", host, n+1)},
+			[]string{"http://" + x},
 		})
 	}
 	got := decode[struct{ Members []member }](t, e.gives("", "member", "list", "--write-out=json")).Members
