@@ -39,7 +39,7 @@ func withBinary(run func() int) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // in the temporary folder, for the system to clean
 	binary = filepath.Join(dir, "quorate-node")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building the node's binary: %v\n%s", err, out)
