@@ -17,7 +17,8 @@
 // # Invariants
 //
 // A fault of the world never ends the process without a word: the member stays
-// alive and fenced, or the status is in the termination message. A wrong
+// alive and fenced, or its status is in the termination message; what is no fault of a
+// member, such as a port that somebody else has, is there as text. A wrong
 // flag is told at once and ends the process with code 2.
 //
 // # How to add
