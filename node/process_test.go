@@ -90,6 +90,10 @@ func start(t *testing.T, name, program string, env []string, args ...string) *pr
 		defer close(p.done)
 		p.cmd.Wait() //nolint:errcheck // its state tells
 	}()
+	if d, ok := t.Deadline(); ok { // then the test's process ends without cleaning up
+		alarm := time.AfterFunc(time.Until(d)-time.Second, func() { p.cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+		t.Cleanup(func() { alarm.Stop() })
+	}
 	t.Cleanup(func() {
 		p.cmd.Process.Kill() //nolint:errcheck // it may have ended
 		<-p.done
