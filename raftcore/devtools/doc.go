@@ -15,7 +15,8 @@
 //
 // A test with real hosts takes memlog and memcomms, and a pauser when it must look at
 // a certain moment. A test of Raft's rules, or of a state machine under all orders of
-// events that a seed can think of, takes sim.
+// events that a seed can think of, takes sim. protocoldoc_test.go drives sim into the
+// situations that docs/protocol.md tells of and draws them there.
 //
 // # Never here
 //
@@ -29,5 +30,6 @@
 //
 // # How to add
 //
-// A tool is a folder of its own with a line above.
+// A tool is a folder of its own with a line above. A trace in docs/protocol.md is a line
+// in plays, and a mark in the document (go test -update).
 package devtools
