@@ -186,7 +186,9 @@ func (h *Host) Propose(ctx context.Context, payload []byte) (machine.Result, err
 	}
 	select {
 	case o := <-w.done:
-		h.waiters.release(w)
+		if o.err == nil {
+			h.waiters.release(w)
+		}
 		return o.result, o.err
 	case <-ctx.Done():
 		if o, ok := h.waiters.abandon(id, w); ok {

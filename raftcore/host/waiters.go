@@ -92,7 +92,8 @@ func (w *waiters) abandon(id uint64, x *waiter) (outcome, bool) {
 	return <-x.done, true
 }
 
-// release gives a waiter back whose outcome was taken.
+// release gives a waiter back whose result was taken. One that was let go with an error
+// is not used again: the loop may still know it.
 func (w *waiters) release(x *waiter) {
 	x.payload, x.term = nil, 0
 	w.pool.Put(x)
