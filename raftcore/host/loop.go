@@ -120,7 +120,7 @@ func (h *Host) step(in replica.Input) {
 		h.snapshots.send(to, h.State().Term)
 	}
 	for _, r := range e.Reads {
-		h.reads.confirm(r.ID, r.Index, h.Applied())
+		h.reads.confirm(r.ID, r.Index, h.Applied)
 	}
 	for _, id := range e.ReadsRefused {
 		h.reads.refuse(id)

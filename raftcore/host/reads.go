@@ -55,8 +55,9 @@ func (r *reads) ask() uint64 {
 	return b.id
 }
 
-// confirm tells the index of a batch; applied is what is applied now.
-func (r *reads) confirm(id uint64, index, applied protocol.Index) {
+// confirm tells the index of a batch. What is applied is asked for under the lock: release
+// has either not come to this index yet, or applied gives it.
+func (r *reads) confirm(id uint64, index protocol.Index, applied func() protocol.Index) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := slices.IndexFunc(r.asked, func(b *readBatch) bool { return b.id == id })
@@ -66,7 +67,7 @@ func (r *reads) confirm(id uint64, index, applied protocol.Index) {
 	b := r.asked[i]
 	r.asked = slices.Delete(r.asked, i, i+1)
 	b.index = index
-	if applied >= index {
+	if applied() >= index {
 		close(b.done)
 		return
 	}
