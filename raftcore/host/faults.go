@@ -20,7 +20,7 @@ func (h *Host) fail(f *fault.Fault) {
 	h.waiters.close(ErrFenced)
 	h.reads.close(ErrFenced)
 	h.opts.Logger.Error(f, "this member is fenced", "fault", f.Kind, "remedy", f.Kind.Remedy())
-	h.background.Go(func() { h.decide(f) })
+	h.deciding.Go(func() { h.decide(f) })
 }
 
 // decide runs apart from the goroutine that met the fault, which may hold locks of

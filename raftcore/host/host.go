@@ -44,7 +44,8 @@ type Host struct {
 	loopDone   chan struct{}
 	closeOnce  sync.Once
 	closeErr   error
-	background sync.WaitGroup // fetches and snapshot transfers
+	background sync.WaitGroup // what loop and applier begin: fetches, snapshots and their transfers
+	deciding   sync.WaitGroup // the embedder is asked about a fault
 	decision   atomic.Uint32  // fault.Decision, once Done is closed
 }
 
@@ -98,7 +99,7 @@ func start(opts Options) (*Host, error) {
 	h.gate.comms = h.comms
 	h.comms.SetPeers(addresses(restored.Membership, opts.ID))
 	go h.applier.run()
-	go h.snapshots.receive()
+	h.background.Go(h.snapshots.receive)
 	go h.loop()
 	return h, nil
 }
@@ -145,12 +146,13 @@ func (h *Host) close() error {
 	err := h.comms.Close()
 	h.persister.wait()
 	close(h.snapshots.stop)
-	h.background.Wait()
+	close(h.applier.stop)
+	<-h.applier.done
+	h.background.Wait() // neither loop nor applier begins more
 	if e := h.opts.Log.Close(); e != nil && h.Fault() == nil {
 		err = e
 	}
-	close(h.applier.stop)
-	<-h.applier.done
+	h.deciding.Wait() // nobody is left to meet a fault
 	if e := h.opts.Machine.Close(); e != nil {
 		err = e
 	}

@@ -108,10 +108,15 @@ func (s *snapshots) fresh() (protocol.EntryID, error) {
 		}
 		return f.last, s.store(f.last, f.snap)
 	case <-s.h.applier.done:
-		return protocol.EntryID{}, ErrFenced
-	case <-s.stop:
-		return protocol.EntryID{}, ErrClosed
 	}
+	select {
+	case f := <-got:
+		if f.err == nil {
+			f.snap.Close() //nolint:errcheck // nothing was read from it
+		}
+	default:
+	}
+	return protocol.EntryID{}, errApplierEnded
 }
 
 // chunkTransfer sends one snapshot, chunk after chunk; the follower says which byte
@@ -161,7 +166,10 @@ func (t *chunkTransfer) read(offset int64) (*protocol.SnapshotRequest, error) {
 	}, nil
 }
 
-var errNoAnswer = errors.New("the follower does not answer")
+var (
+	errNoAnswer     = errors.New("the follower does not answer")
+	errApplierEnded = errors.New("this member is closed or fenced, and makes no snapshot")
+)
 
 // exchange sends a chunk until it is answered, and gives the byte wanted next.
 func (t *chunkTransfer) exchange(c *protocol.SnapshotRequest) (int64, error) {
