@@ -16,6 +16,8 @@ type persister struct {
 	done   func(seq uint64)
 	failed func(what string, err error)
 
+	broken bool // a write has failed: nothing is written after it; owned by who calls start
+
 	mu      sync.Mutex
 	running bool // drain is at work: only it touches log and votes
 	queue   []write
@@ -73,9 +75,15 @@ func (p *persister) drain() {
 	}
 }
 
+// start begins a write. A write that comes after one that failed must not reach the disk:
+// the log may not have entries of a term that was not saved.
 func (p *persister) start(w write) {
+	if p.broken {
+		return
+	}
 	if w.hard != nil {
 		if err := p.votes.Save(*w.hard); err != nil {
+			p.broken = true
 			p.failed("saving term and vote", err)
 			return
 		}
@@ -87,6 +95,7 @@ func (p *persister) start(w write) {
 		p.log.Reset(*w.reset, p.finish("resetting the log", w.then))
 	case w.compact > 0:
 		if err := p.log.Compact(w.compact); err != nil {
+			p.broken = true
 			p.failed("compacting the log", err)
 		}
 	default:
