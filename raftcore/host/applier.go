@@ -25,8 +25,8 @@ type applier struct {
 	onTerm     func(protocol.Term) // the first entries of a new term are applied
 	failed     func(error)
 
-	applied atomic.Uint64 // protocol.Index
-	term    protocol.Term // of the last entry applied
+	applied atomic.Uint64    // protocol.Index
+	last    protocol.EntryID // the last entry applied; its goroutine's
 
 	wake chan struct{} // capacity 1
 	stop chan struct{}
@@ -128,14 +128,15 @@ func (a *applier) apply(entries []protocol.Entry) error {
 		a.appliedTo.AppliedTo(last)
 	}
 	a.applied.Store(uint64(last.Index))
+	before := a.last.Term
+	a.last = last
 	for i, id := range a.replies {
 		if id != 0 {
 			a.waiters.complete(id, outcome{result: a.results[i]})
 		}
 	}
 	a.onApplied(last)
-	if last.Term > a.term {
-		a.term = last.Term
+	if last.Term > before {
 		a.onTerm(last.Term)
 	}
 	return nil

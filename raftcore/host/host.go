@@ -91,7 +91,7 @@ func start(opts Options) (*Host, error) {
 	h.state.Store(&State{Term: restored.Hard.Term})
 	h.snapshots = newSnapshots(h, restored.Applied.Index)
 	h.persister = newPersister(opts.Log, opts.Votes, h.durable, h.storageFailed)
-	h.applier = h.newApplier(restored.Applied.Index)
+	h.applier = h.newApplier(restored.Applied)
 	h.gate = &gate{}
 	if h.comms, err = opts.Connect((*handler)(h)); err != nil {
 		return nil, fmt.Errorf("connecting to the peers: %w", err)
@@ -104,14 +104,15 @@ func start(opts Options) (*Host, error) {
 	return h, nil
 }
 
-func (h *Host) newApplier(applied protocol.Index) *applier {
+func (h *Host) newApplier(applied protocol.EntryID) *applier {
 	a := &applier{
 		self: h.opts.ID, machine: h.opts.Machine, serializer: h.opts.Serializer, waiters: h.waiters,
 		onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)
-	a.applied.Store(uint64(applied))
+	a.last = applied
+	a.applied.Store(uint64(applied.Index))
 	return a
 }
 

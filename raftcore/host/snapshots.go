@@ -156,6 +156,7 @@ func (h *Host) install(in *replica.Install) {
 			h.fail(asFault(err))
 			return err
 		}
+		h.applier.last = base
 		h.applier.applied.Store(uint64(base.Index))
 		h.snapshots.taken = base.Index
 		h.onApplied(base)

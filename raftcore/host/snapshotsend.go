@@ -87,7 +87,8 @@ func (s *snapshots) open() (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
 	return s.h.opts.Snapshots.Open(meta.Last)
 }
 
-// fresh makes a snapshot of the present state.
+// fresh makes a snapshot of the present state. The log cannot tell its term: it may have been
+// emptied already for a snapshot that waits to be restored.
 func (s *snapshots) fresh() (protocol.EntryID, error) {
 	type frozen struct {
 		last protocol.EntryID
@@ -96,9 +97,8 @@ func (s *snapshots) fresh() (protocol.EntryID, error) {
 	}
 	got := make(chan frozen, 1)
 	s.h.applier.do(func(m machine.StateMachine) error {
-		i := s.h.Applied()
 		snap, err := m.Snapshot()
-		got <- frozen{protocol.EntryID{Index: i, Term: termAt(s.h.opts.Log.State(), i)}, snap, err}
+		got <- frozen{s.h.applier.last, snap, err}
 		return err
 	})
 	select {
