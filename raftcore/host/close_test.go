@@ -84,7 +84,7 @@ func TestCloseWaitsForASnapshotBegunLate(t *testing.T) {
 	held := make(chan struct{})
 	bubble(t, 1, func(o *host.Options) {
 		slowed(slow)(o)
-		o.SnapshotEntries = 2 // the NoOp and a command
+		o.SnapshotEntries = 2      // the NoOp and a command
 		held = make(chan struct{}) // made in the bubble
 		o.Machine.(*ledger).held = held
 	}, func(g *group) {

@@ -17,7 +17,9 @@ import (
 //  2. a log that does not hold the last applied entry, because it ends before it or has
 //     another one there (a snapshot was being installed), is emptied, with that state as
 //     its base (paper section 7);
-//  3. a log that begins after the state is damage: entries are missing.
+//  3. a saved term that is older than that state is raised to the state's: the snapshot was
+//     frozen in a term that this member had not heard of yet;
+//  4. a log that begins after the state is damage: entries are missing.
 func restore(o *Options) (replica.Restore, error) {
 	hard, err := o.Votes.Load()
 	if err != nil {
@@ -40,6 +42,9 @@ func restore(o *Options) (replica.Restore, error) {
 		}
 		r.Applied = meta.Last
 	}
+	if r.Hard, err = raised(o.Votes, hard, r.Applied.Term); err != nil {
+		return replica.Restore{}, err
+	}
 	r.Log = o.Log.State()
 	if lacks(r.Log, r.Applied) {
 		if err := resetLog(o.Log, r.Applied); err != nil {
@@ -52,6 +57,20 @@ func restore(o *Options) (replica.Restore, error) {
 			"the log begins after entry %d but the state machine has applied only up to %d: entries between them are missing", r.Log.Base.Index, r.Applied.Index)
 	}
 	return r, nil
+}
+
+// raised gives the HardState with at least the term, in which the member cannot have voted
+// when its saved term is older. Where nothing is saved at all beside a state, term and
+// vote are lost, and it is not known that it has not voted: package replica refuses that.
+func raised(v storage.Votes, hard protocol.HardState, term protocol.Term) (protocol.HardState, error) {
+	if hard.Term == 0 || hard.Term >= term {
+		return hard, nil
+	}
+	hard = protocol.HardState{Term: term}
+	if err := v.Save(hard); err != nil {
+		return hard, fault.New(fault.FsyncFailed, time.Now(), err, "saving the term %d of the newest snapshot", term)
+	}
+	return hard, nil
 }
 
 // restoreSnapshot reads a stored snapshot into the state machine.
