@@ -8,8 +8,11 @@ import (
 	"github.com/quorate/quorate/raftcore/storage"
 )
 
-// incoming is a snapshot that is arriving.
+// incoming is a snapshot that is arriving, from one leadership: another member's snapshot of
+// the same entry may consist of other bytes.
 type incoming struct {
+	from   protocol.MemberID
+	term   protocol.Term
 	meta   protocol.SnapshotMeta
 	writer storage.SnapshotWriter
 	offset int64 // bytes that have arrived
@@ -28,16 +31,26 @@ func (s *snapshots) take(m protocol.Message) {
 	}
 }
 
-// receive writes chunks as they arrive, apart from the loop and the transport.
+func (in *incoming) continues(m protocol.Message, c *protocol.SnapshotRequest) bool {
+	return in != nil && in.from == m.From && in.term == m.Term && in.meta.Last == c.Meta.Last
+}
+
+// receive writes chunks as they arrive, apart from the loop and the transport. A leader that
+// was deposed gets no answer: it must not disturb what its successor sends.
 func (s *snapshots) receive() {
 	var in *incoming
 	var finished protocol.EntryID
+	var newest protocol.Term
 	for {
 		select {
 		case <-s.stop:
 			abort(in)
 			return
 		case m := <-s.arriving:
+			if m.Term < newest {
+				continue
+			}
+			newest = m.Term
 			c := m.Body.(*protocol.SnapshotRequest)
 			if c.Meta.Last == finished {
 				s.respond(m, c, c.Meta.Size, false)
@@ -45,13 +58,13 @@ func (s *snapshots) receive() {
 				continue
 			}
 			var err error
-			if in, err = s.chunk(in, c); err != nil {
+			if in, err = s.chunk(in, m, c); err != nil {
 				abort(in)
 				s.h.storageFailed("writing an arriving snapshot", err)
 				return
 			}
 			s.respond(m, c, in.offset, in.offset != c.Offset+int64(len(c.Data)))
-			if c.Done && in.offset == c.Meta.Size {
+			if in.complete(c) {
 				finished = in.meta.Last
 				in = nil
 				s.announce(m, c)
@@ -62,14 +75,14 @@ func (s *snapshots) receive() {
 
 // chunk adds a chunk if it is the one that is wanted next, and commits the snapshot
 // after the last one.
-func (s *snapshots) chunk(in *incoming, c *protocol.SnapshotRequest) (*incoming, error) {
-	if in == nil || in.meta.Last != c.Meta.Last {
+func (s *snapshots) chunk(in *incoming, m protocol.Message, c *protocol.SnapshotRequest) (*incoming, error) {
+	if !in.continues(m, c) {
 		abort(in)
 		w, err := s.h.opts.Snapshots.Create(c.Meta)
 		if err != nil {
 			return nil, err
 		}
-		in = &incoming{meta: c.Meta, writer: w}
+		in = &incoming{from: m.From, term: m.Term, meta: c.Meta, writer: w}
 	}
 	if c.Offset != in.offset || crc32.Checksum(c.Data, castagnoli) != c.Checksum {
 		return in, nil
@@ -78,10 +91,15 @@ func (s *snapshots) chunk(in *incoming, c *protocol.SnapshotRequest) (*incoming,
 		return in, err
 	}
 	in.offset += int64(len(c.Data))
-	if c.Done {
+	if in.complete(c) {
 		return in, in.writer.Commit()
 	}
 	return in, nil
+}
+
+// complete reports whether the snapshot is whole after its last chunk.
+func (in *incoming) complete(last *protocol.SnapshotRequest) bool {
+	return last.Done && in.offset == in.meta.Size
 }
 
 func (s *snapshots) respond(m protocol.Message, c *protocol.SnapshotRequest, offset int64, rejected bool) {

@@ -168,6 +168,7 @@ func (t *chunkTransfer) read(offset int64) (*protocol.SnapshotRequest, error) {
 
 var (
 	errNoAnswer     = errors.New("the follower does not answer")
+	errDeposed      = errors.New("this member does not lead any more in the term of the transfer")
 	errApplierEnded = errors.New("this member is closed or fenced, and makes no snapshot")
 )
 
@@ -176,6 +177,9 @@ func (t *chunkTransfer) exchange(c *protocol.SnapshotRequest) (int64, error) {
 	for range chunkTries {
 		if t.s.h.Fault() != nil {
 			return 0, ErrFenced
+		}
+		if st := t.s.h.State(); st.Role != replica.Leader || st.Term != t.term {
+			return 0, errDeposed
 		}
 		t.s.h.comms.Send([]protocol.Message{{From: t.s.h.opts.ID, To: t.to, Term: t.term, Body: c}})
 		ctx, cancel := context.WithTimeout(context.Background(), chunkTimeout)
