@@ -278,8 +278,10 @@ func etcdctlMembers(t *testing.T, e etcdctl, endpoints []string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("member list (-want +got):\n%s", diff)
 	}
-	e.gives("", "defrag")                                                                      // what is only in memory counts for no size
 	eventually(t, "endpoint status fits", func() error { return statusFits(t, e, endpoints) }) // members may elect just now
+	if out := e.gives("", "endpoint", "status", "--cluster", "--write-out=table"); !strings.Contains(out, endpoints[0]) {
+		t.Errorf("endpoint status as a table prints\n%s", out)
+	}
 	_, health, err := e.try("", "endpoint", "health", "--write-out=simple")
 	out := e.gives("", "endpoint", "health", "--cluster") + health
 	if n := strings.Count(out, " is healthy: "); n < len(endpoints) || strings.Contains(out, "unhealthy") || err != nil {

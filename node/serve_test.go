@@ -22,14 +22,14 @@ func TestServeWrongFlags(t *testing.T) {
 	}{
 		{"unknown flag", []string{"serve", "--dta-dir=x"}, nil, "unknown flag: --dta-dir"},
 		{"nothing given", []string{"serve"}, nil, "--member-id is not set"},
-		{"wrong value", append(good, "--election-timeout=5"), nil, `invalid argument "5" for "--election-timeout"`},
+		{"wrong value", append(good, "--election-timeout=5"), nil, `--election-timeout is "5", must be a time with its unit`},
 		{"TLS in part", append(good, "--peer-cert-file=x"), nil, "TLS for the peer endpoint needs"},
 		{"wrong variable", good, []string{"QUORATE_HEARTBEAT_INTERVAL=fast"}, "environment variable QUORATE_HEARTBEAT_INTERVAL"},
 		{"variable out of range", good, []string{"QUORATE_SNAPSHOT_ENTRIES=0"}, "--snapshot-entries is 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := start(t, c.name, binary, c.env, c.args...).exits(2)
-			if !strings.Contains(out, c.want) || !strings.Contains(out, "Run 'quorate-node --help' for the flags.\n") {
+			if !strings.Contains(out, c.want) || !strings.Contains(out, "Run 'quorate-node serve --help' for the flags.\n") {
 				t.Errorf("it prints %q, want %q and the hint", out, c.want)
 			}
 		})

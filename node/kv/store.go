@@ -190,12 +190,13 @@ func (s *Store) Revision() int64 { return s.rev.Load() }
 // never compacted.
 func (s *Store) CompactRevision() int64 { return s.compact.Load() }
 
-// Size gives the bytes that the store's files take, and how many of them hold what
-// is not obsolete, as far as the LSM tree knows.
+// Size gives the bytes that the store takes, files and memtables that are not flushed
+// yet, and how many of them hold what is not obsolete, as far as the LSM tree knows.
+// Neither is ever 0: clients divide by them.
 func (s *Store) Size() (total, inUse int64) {
 	m := s.db.Metrics()
-	inUse = int64(m.Table.Local.LiveSize + m.BlobFiles.LiveSize)
-	obsolete := m.Table.Local.ObsoleteSize + m.Table.Local.ZombieSize + m.BlobFiles.ObsoleteSize + m.BlobFiles.ZombieSize
+	inUse = int64(m.Table.Local.LiveSize + m.BlobFiles.LiveSize + m.MemTable.Size)
+	obsolete := m.Table.Local.ObsoleteSize + m.Table.Local.ZombieSize + m.BlobFiles.ObsoleteSize + m.BlobFiles.ZombieSize + m.MemTable.ZombieSize
 	return inUse + int64(obsolete), inUse
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,13 +38,15 @@ func Run(app App, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(stderr, "%s: %s\n", root.Name(), strings.TrimSuffix(line, "\n"))
+	}
 	if errors.As(err, &usageError{}) {
-		fmt.Fprintf(stderr, "Run '%s --help' for the flags.\n", root.Name())
+		fmt.Fprintf(stderr, "Run '%s --help' for the flags.\n", c.CommandPath())
 		return 2
 	}
 	return 1
@@ -69,7 +72,7 @@ for development, and looks into the log of a member.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.AddCommand(serveCommand(app), devCommand(app), logCommand(), versionCommand())
 	return root
 }

@@ -57,20 +57,21 @@ func TestBadCommandLines(t *testing.T) {
 		{"nothing given", []string{"serve"}, "--member-id is not set"},
 		{"no cluster", []string{"serve", "--member-id=1", "--join"}, "--cluster-id is not set"},
 		{"neither founds nor joins", []string{"serve", "--member-id=1", "--cluster-id=c"}, "neither --initial-members nor --join is given"},
-		{"member ID no number", []string{"serve", "--member-id=one"}, `invalid argument "one" for "--member-id"`},
+		{"member ID no number", []string{"serve", "--member-id=one"}, `--member-id is "one", must be a whole number, not negative`},
 		{"not among the members", []string{"serve", "--member-id=2", "--cluster-id=c", "--initial-members=1=h:2380"}, "does not name it"},
 		{"member without address", []string{"serve", "--member-id=1", "--cluster-id=c", "--initial-members=1"}, `"1", must be like 1=host:2380`},
 		{"member address without port", []string{"serve", "--member-id=1", "--cluster-id=c", "--initial-members=1=h"}, `address "h" for member 1, must be host:port`},
 		{"member twice", []string{"serve", "--member-id=1", "--cluster-id=c", "--initial-members=1=h:1,1=h:2"}, "names member 1 twice"},
 		{"election too fast", with("--election-timeout=200ms"), "at least five times --heartbeat-interval"},
 		{"heartbeat too fast", with("--heartbeat-interval=1ms"), "must be at least 5ms"},
-		{"duration without unit", with("--election-timeout=5"), "missing unit in duration"},
+		{"duration without unit", with("--election-timeout=5"), `--election-timeout is "5", must be a time with its unit`},
 		{"snapshots never", with("--snapshot-entries=0"), "--snapshot-entries is 0"},
 		{"log level", with("--log-level=loud"), `--log-level is "loud", must be debug, info or error`},
 		{"listen address", with("--listen-peer=2380"), `--listen-peer is "2380", must be host:port`},
 		{"certificate without key", with("--peer-cert-file=x"), "--peer-cert-file, --peer-key-file and --peer-ca-file together"},
 		{"client certificate without key", with("--client-cert-file=x"), "--client-cert-file and --client-key-file together"},
 		{"dev nodes", []string{"dev", "--nodes=0"}, "--nodes is 0, must be 1 to 9"},
+		{"dev nodes no number", []string{"dev", "--nodes=x"}, "Run 'quorate-node dev --help'"},
 		{"dev ports", []string{"dev", "--base-port=65530"}, "the ports would be 65530 to 65552"},
 		{"log without directory", []string{"log", "dump"}, "data directory"},
 		{"log of two directories", []string{"log", "verify", "a", "b"}, "data directory"},
@@ -109,7 +110,7 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("got member %d, name %q, %v", c.MemberID, c.Name, err)
 	}
 	env["QUORATE_MEMBER_ID"] = "seven"
-	if _, err := parse(); err == nil || !strings.Contains(err.Error(), "QUORATE_MEMBER_ID") {
+	if _, err := parse(); err == nil || !strings.Contains(err.Error(), `QUORATE_MEMBER_ID: --member-id is "seven", must be a whole number`) {
 		t.Errorf("a wrong value gives %v", err)
 	}
 }

@@ -75,10 +75,26 @@ func fromEnv(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
 			return
 		}
 		if err := f.Set(x.Name, v); err != nil {
-			errs = append(errs, fmt.Errorf("environment variable %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("environment variable %s: %w", name, flagError(err)))
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// flagError says what a flag's value must be, in place of what a parser did not like.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	must, ok := map[string]string{
+		"int": "a whole number", "uint64": "a whole number, not negative", "bool": "true or false",
+		"duration": "a time with its unit, such as 100ms or 1s",
+	}[invalid.GetFlag().Value.Type()]
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("--%s is %q, must be %s", invalid.GetFlag().Name, invalid.GetValue(), must)
 }
 
 func envName(flag string) string {

@@ -70,9 +70,12 @@ func logVerify(out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
-	id := s.Identity
-	fmt.Fprintf(out, "member %d (%s) of cluster %q, incarnation %s\n", id.MemberID, id.Name, id.ClusterID, hex(id.Incarnation))
-	fmt.Fprintf(out, "term %d, vote %s\n", s.HardState.Term, dash(uint64(s.HardState.Vote)))
+	if id := s.Identity; s.MetaErr == nil {
+		fmt.Fprintf(out, "member %d (%s) of cluster %q, incarnation %s\n", id.MemberID, id.Name, id.ClusterID, hex(id.Incarnation))
+	}
+	if s.VotesErr == nil {
+		fmt.Fprintf(out, "term %d, vote %s\n", s.HardState.Term, dash(uint64(s.HardState.Vote)))
+	}
 	if s.LogErr == nil {
 		fmt.Fprintf(out, "log: entries %d to %d in %d segments; %d whole records, %d bytes\n",
 			s.Log.Base.Index+1, s.Log.Last, s.Segments, s.Records, s.Bytes)

@@ -195,11 +195,19 @@ func TestDirectoryOfAnother(t *testing.T) {
 	m, stop := startMember(t, app, cfg)
 	awaitReady(t, m)
 	stop() //nolint:errcheck // it ends in order
+	own := cfg.ClusterID
 	cfg.ClusterID = "another"
-	m, _ = startMember(t, app, cfg)
+	m, stop = startMember(t, app, cfg)
 	s := awaitFault(t, m, fault.IdentityMismatch)
 	if !strings.Contains(s.Health.Message, `cluster "c"`) || !strings.Contains(s.Health.Message, `cluster "another"`) {
 		t.Errorf("the message is %q", s.Health.Message)
+	}
+	stop() //nolint:errcheck // it holds until it is stopped
+	cfg.ClusterID = own
+	m, _ = startMember(t, app, cfg)
+	awaitReady(t, m)
+	if fs := m.Faults(); len(fs) != 0 {
+		t.Errorf("the owner of the directory is told of the stranger's fault: %+v", fs)
 	}
 }
 

@@ -53,13 +53,22 @@ func openVolume(cfg *Config, log logr.Logger) (*volume, error) {
 	if err := v.fs.MkdirAll(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("--data-dir: %w", err)
 	}
-	v.sink = fault.Open(v.fs, filepath.Join(cfg.DataDir, faultsName), fault.SinkOptions{})
 	err := v.open()
 	if errors.Is(err, vfs.ErrLocked) {
-		v.close()
 		return nil, err
 	}
+	v.sink = v.openSink(err)
 	return v, err
+}
+
+// openSink gives the sink of faults on the volume; one in memory when the volume is
+// somebody else's, to whom nothing must be told of what goes wrong here.
+func (v *volume) openSink(opened error) *fault.Sink {
+	var f *fault.Fault
+	if errors.As(opened, &f) && f.Kind == fault.IdentityMismatch {
+		return fault.NewSink(nil, fault.SinkOptions{})
+	}
+	return fault.Open(v.fs, filepath.Join(v.cfg.DataDir, faultsName), fault.SinkOptions{})
 }
 
 func (v *volume) open() error {

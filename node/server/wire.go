@@ -36,7 +36,7 @@ func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener
 		ElectionTimeout: m.cfg.ElectionTimeout, HeartbeatInterval: m.cfg.HeartbeatInterval, SnapshotEntries: m.cfg.SnapshotEntries,
 		Faults: v.sink, OnUnrecoverable: m.app.OnUnrecoverable, Logger: m.log.WithName("raft"),
 		OnStateChange: func(s host.State) {
-			m.log.Info("raft state", "role", roleNames[s.Role], "term", s.Term, "leader", s.Leader)
+			m.log.Info("raft state", "role", s.Role.String(), "term", s.Term, "leader", s.Leader)
 		},
 		Connect: func(h transport.Handler) (transport.Comms, error) {
 			return tcp.New(tcp.Options{

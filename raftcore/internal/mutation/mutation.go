@@ -17,7 +17,7 @@
 // # How to add
 //
 // A constant here, the place that consults it, a row in the mutation test of
-// package devtools.
+// package devtools/sim.
 package mutation
 
 // Set is a set of bugs.

@@ -73,7 +73,7 @@ func readIdentity(f vfs.File) (id Identity, warning, err error) {
 	case errB == nil:
 		return b, errA, nil
 	}
-	return id, nil, fmt.Errorf("%w: %w", ErrMetaDamaged, errors.Join(errA, errB))
+	return id, nil, fmt.Errorf("%w: first: %w; second: %w", ErrMetaDamaged, errA, errB)
 }
 
 func readCopy(f vfs.File, offset int64) (Identity, error) {

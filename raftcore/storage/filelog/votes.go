@@ -114,7 +114,7 @@ func readVotes(f vfs.File) (newest voteSlot, warning, err error) {
 	}
 	switch {
 	case errA != nil && errB != nil:
-		return newest, nil, fmt.Errorf("%w: %w", storage.ErrVotesDamaged, errors.Join(errA, errB))
+		return newest, nil, fmt.Errorf("%w: first: %w; second: %w", storage.ErrVotesDamaged, errA, errB)
 	case errA != nil:
 		return b, errA, nil
 	case errB != nil:
