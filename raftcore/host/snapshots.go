@@ -102,6 +102,16 @@ func (s *snapshots) store(last protocol.EntryID, frozen machine.Snapshot) error 
 	if err := w.Commit(); err != nil {
 		return err
 	}
+	return s.outdate(last)
+}
+
+// outdate removes the snapshots before the one that was just stored, unless newer ones have
+// arrived meanwhile: the first of them may still wait to be restored.
+func (s *snapshots) outdate(last protocol.EntryID) error {
+	meta, ok, err := s.h.opts.Snapshots.Latest()
+	if err != nil || !ok || meta.Last != last {
+		return err
+	}
 	return s.h.opts.Snapshots.Keep(1)
 }
 

@@ -10,8 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage"
 )
 
 // Chunks of two leaders' snapshots of the same entry come mixed. The newer leader's is
@@ -73,5 +75,66 @@ func TestTransferEndsWithTheLeadership(t *testing.T) {
 			t.Errorf("%d chunks were sent by a member that does not lead", n-before)
 		}
 		g.until("the laggard has everything", func() bool { return len(lag.ledger.all()) == 50 })
+	})
+}
+
+// heldSnapshots holds writers back at their first Create, and readers at Open.
+type heldSnapshots struct {
+	*memlog.Snapshots
+	created     atomic.Int32
+	write, read chan struct{}
+	opened      atomic.Bool
+}
+
+func (s *heldSnapshots) Create(meta protocol.SnapshotMeta) (storage.SnapshotWriter, error) {
+	if s.created.Add(1) == 1 {
+		<-s.write
+	}
+	return s.Snapshots.Create(meta)
+}
+
+func (s *heldSnapshots) Open(last protocol.EntryID) (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
+	s.opened.Store(true)
+	<-s.read
+	return s.Snapshots.Open(last)
+}
+
+// A member's own snapshot is long in the making. When it is done, one that has arrived
+// waits to be restored and a newer one is there already: neither is removed.
+func TestSnapshotToInstallIsKept(t *testing.T) {
+	held := map[protocol.MemberID]*heldSnapshots{}
+	change := func(o *host.Options) {
+		held[o.ID] = &heldSnapshots{Snapshots: o.Snapshots.(*memlog.Snapshots), write: make(chan struct{}), read: make(chan struct{})}
+		o.Snapshots = held[o.ID]
+		o.SnapshotEntries, o.KeepEntries = 20, 5
+	}
+	bubble(t, 3, change, func(g *group) {
+		l, lag := g.leader(), g.follower()
+		for _, m := range g.members {
+			if m != lag {
+				close(held[m.id].write)
+				close(held[m.id].read)
+			}
+		}
+		own := held[lag.id]
+		for i := range 25 {
+			g.propose(l, fmt.Sprint(i))
+		}
+		g.until("its own snapshot is begun", func() bool { return own.created.Load() == 1 })
+		g.board.Isolate(lag.id)
+		for i := range 50 {
+			g.propose(l, fmt.Sprint("more", i))
+		}
+		g.board.Heal()
+		g.until("one is to be restored", own.opened.Load)
+		meta, _, _ := lag.snapshots.Latest()
+		storeSnapshot(t, lag, meta.Membership, protocol.EntryID{Index: meta.Last.Index + 1, Term: meta.Last.Term})
+		close(own.write)
+		synctest.Wait()
+		close(own.read)
+		g.until("the laggard has everything", func() bool { return len(lag.ledger.all()) == 75 || lag.Fault() != nil })
+		if f := lag.Fault(); f != nil {
+			t.Errorf("it is fenced: %v", f)
+		}
 	})
 }
