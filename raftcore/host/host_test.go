@@ -312,3 +312,35 @@ func TestSingleMember(t *testing.T) {
 		}
 	})
 }
+
+// However much waits for a leader, it is forwarded in messages that the transport takes.
+func TestMuchWaitsForALeader(t *testing.T) {
+	const message, payload, n = 10_000, 1000, 100
+	small := func(o *host.Options) { o.MaxMessageBytes = message }
+	bubble(t, 3, small, func(g *group) {
+		m := g.follower()
+		g.board.Isolate(m.id)
+		time.Sleep(5 * time.Second) // it has lost its leader by now
+		done := make(chan error, n)
+		for i := range n {
+			go func() { _, err := tryPropose(m, fmt.Sprint(i, strings.Repeat("x", payload)), time.Minute); done <- err }()
+		}
+		time.Sleep(time.Second)
+		g.board.Heal()
+		g.board.DropIf(func(x protocol.Message) bool {
+			f, ok := x.Body.(*protocol.Forward)
+			size := 0
+			if ok {
+				for _, p := range f.Payloads {
+					size += len(p)
+				}
+			}
+			return size > message
+		})
+		for range n {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

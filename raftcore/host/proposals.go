@@ -17,8 +17,20 @@ type proposal struct {
 	waiter  *waiter
 }
 
-// propose hands the proposals to the replica, in the present term.
+// propose hands the proposals to the replica, in the present term and in portions that can
+// be forwarded: all that waits may be more than the transport takes in one message.
 func (h *Host) propose(ps []proposal) {
+	for len(ps) > 0 {
+		size, n := 0, 0
+		for n < len(ps) && (n == 0 || size+len(ps[n].payload) <= h.opts.MaxMessageBytes) {
+			size, n = size+len(ps[n].payload), n+1
+		}
+		h.proposePortion(ps[:n])
+		ps = ps[n:]
+	}
+}
+
+func (h *Host) proposePortion(ps []proposal) {
 	term := h.State().Term
 	payloads := make([][]byte, 0, len(ps))
 	for _, p := range ps {
