@@ -121,6 +121,9 @@ func TestFencedLeader(t *testing.T) {
 		if old.Fault() == nil {
 			t.Fatal("the leader is not fenced")
 		}
+		if err := old.Transfer(t.Context(), 0); !errors.Is(err, host.ErrFenced) {
+			t.Errorf("handing its leadership over gives %v", err)
+		}
 		g.until("another one leads", func() bool { l := g.leader(); return l != old })
 		l := g.leader()
 		g.propose(l, "after")

@@ -218,11 +218,14 @@ func (h *Host) ReadBarrier(ctx context.Context) error {
 }
 
 // Transfer hands leadership to the member (0: to the most up-to-date one) and
-// returns when this member does not lead any more.
+// returns when this member does not lead any more, or with ErrFenced when it is fenced.
 func (h *Host) Transfer(ctx context.Context, to protocol.MemberID) error {
 	tick := time.NewTicker(h.opts.tick())
 	defer tick.Stop()
 	for h.State().Role == replica.Leader {
+		if h.Fault() != nil {
+			return ErrFenced
+		}
 		h.inbox.input(replica.Transfer{To: to})
 		select {
 		case <-ctx.Done():
