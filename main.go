@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/quorate/quorate/controllers/objects"
 	"github.com/quorate/quorate/controllers/raftcluster"
 )
+
+var version = "v0.0.0-dev" // set by the linker
 
 func main() {
 	if err := run(); err != nil {
@@ -28,32 +29,33 @@ func run() error {
 	probes := flag.String("health-probe-bind-address", ":8081", "where /healthz and /readyz are served; 0: nowhere")
 	image := flag.String("default-node-image", "", "image of members whose RaftCluster names none")
 	namespaces := flag.String("watch-namespaces", "", "namespaces to work in, joined by commas; empty: all")
-	zapOptions := zap.Options{}
+	var zapOptions zap.Options
 	zapOptions.BindFlags(flag.CommandLine)
 	flag.Parse()
+	if flag.NArg() > 0 {
+		return fmt.Errorf("takes flags only, not %q; see --help", flag.Args())
+	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
-
 	scheme, err := raftcluster.Scheme()
 	if err != nil {
 		return err
 	}
-	own := os.Getenv("POD_NAMESPACE")
-	mgr, err := ctrl.NewManager(ctrl.GetConfigOrDie(), ctrl.Options{
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the API server (run in a pod, or set KUBECONFIG): %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme, Cache: raftcluster.Cache(strings.FieldsFunc(*namespaces, func(r rune) bool { return r == ',' })),
 		Metrics: metricsserver.Options{BindAddress: *metrics}, HealthProbeBindAddress: *probes,
-		LeaderElection: *elect, LeaderElectionID: "quorate-operator", LeaderElectionNamespace: own, LeaderElectionReleaseOnCancel: true,
+		LeaderElection: *elect, LeaderElectionID: "quorate-operator", LeaderElectionNamespace: os.Getenv("POD_NAMESPACE"), LeaderElectionReleaseOnCancel: true,
 	})
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
 	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+	o := objects.Options{DefaultImage: *image, OperatorNamespace: os.Getenv("POD_NAMESPACE")}
+	if err := raftcluster.Setup(mgr, o, nil); err != nil {
 		return err
 	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return err
-	}
-	if err := raftcluster.Setup(mgr, objects.Options{DefaultImage: *image, OperatorNamespace: own}, nil); err != nil {
-		return err
-	}
+	mgr.GetLogger().Info("quorate-operator", "version", version)
 	return mgr.Start(ctrl.SetupSignalHandler())
 }

@@ -2,6 +2,7 @@ package raftcluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -114,7 +116,7 @@ func Setup(mgr ctrl.Manager, o objects.Options, dial nodeclient.Dialer) error {
 	} {
 		b = b.Watches(obj, handler.EnqueueRequestsFromMapFunc(clusterOf), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))
 	}
-	return b.Complete(r)
+	return errors.Join(b.Complete(r), mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping))
 }
 
 // clusterOf finds the cluster by the label: pods and claims are not owned by it directly.
