@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -45,7 +44,7 @@ func run() error {
 		return fmt.Errorf("find the API server (run in a pod, or set KUBECONFIG): %w", err)
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Cache: raftcluster.Cache(strings.FieldsFunc(*namespaces, func(r rune) bool { return r == ',' })),
+		Scheme: scheme, Cache: raftcluster.Cache(*namespaces),
 		Metrics: metricsserver.Options{BindAddress: *metrics}, HealthProbeBindAddress: *probes,
 		LeaderElection: *elect, LeaderElectionID: "quorate-operator", LeaderElectionNamespace: os.Getenv("POD_NAMESPACE"), LeaderElectionReleaseOnCancel: true,
 	})

@@ -84,7 +84,7 @@ func (w *world) runManager(used *rights) (stop func()) {
 	scheme, err := Scheme()
 	w.must(err)
 	mgr, err := ctrl.NewManager(limited, ctrl.Options{
-		Scheme: scheme, Cache: Cache([]string{w.ns}), Metrics: server.Options{BindAddress: "0"},
+		Scheme: scheme, Cache: Cache(w.ns), Metrics: server.Options{BindAddress: "0"},
 	})
 	w.must(err)
 	w.must(Setup(mgr, objects.Options{DefaultImage: "node:1"}, w.dial))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -64,8 +65,8 @@ func Scheme() (*runtime.Scheme, error) {
 }
 
 // Cache gives the options of a cache that holds RaftClusters and what carries a
-// cluster's label, in the namespaces; none given: in all.
-func Cache(namespaces []string) cache.Options {
+// cluster's label, in the namespaces, which are joined by commas; none given: in all.
+func Cache(namespaces string) cache.Options {
 	ours, err := labels.NewRequirement(v1alpha1.LabelCluster, "exists", nil)
 	if err != nil {
 		panic(err) // the label is a constant
@@ -85,7 +86,7 @@ func Cache(namespaces []string) cache.Options {
 	}
 	if len(namespaces) > 0 {
 		o.DefaultNamespaces = map[string]cache.Config{}
-		for _, ns := range namespaces {
+		for _, ns := range strings.FieldsFunc(namespaces, func(r rune) bool { return r == ',' }) {
 			o.DefaultNamespaces[ns] = cache.Config{}
 		}
 	}
