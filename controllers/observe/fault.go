@@ -68,14 +68,16 @@ func (o *Observed) told(m *Member) *Fault {
 	}
 	latched := m.Latched.Incarnation
 	switch {
+	case s.Role == nodeapi.RoleFenced:
+		return &Fault{Kind: faultUnknown, Remedy: RemedyRestart, Fenced: true, Message: "the member is fenced and does not say why"}
+	case s.Incarnation == "": // it opens its volume; which one it is is not known yet
+		return nil
 	case s.AwaitsFounding && o.Cluster.Status.Bootstrapped, latched != "" && s.Incarnation != latched:
 		return &Fault{
 			Kind: FaultVolumeLost, Remedy: RemedyReplaceMember, Fenced: s.AwaitsFounding,
 			Message: fmt.Sprintf("the volume %s is not the one that was founded as this member (incarnation %q, founded %q, awaits founding: %t)",
 				o.Cluster.ClaimName(m.ID), s.Incarnation, latched, s.AwaitsFounding),
 		}
-	case s.Role == nodeapi.RoleFenced:
-		return &Fault{Kind: faultUnknown, Remedy: RemedyRestart, Fenced: true, Message: "the member is fenced and does not say why"}
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ func TestFaultByTheMembersWord(t *testing.T) {
 		{"acting with a fault", "follower fault=DiskFull", "DiskFull", false},
 		{"another volume waits", "waits slot=i1 incarnation=i2", observe.FaultVolumeLost, false},
 		{"another volume acts", "follower incarnation=i2", observe.FaultVolumeLost, false},
+		{"a volume that is being opened", "follower incarnation=", "", false},
 		{"an empty volume after the bootstrap", "waits", observe.FaultVolumeLost, false},
 		{"the word of a pod on its way out", "fenced fault=LogCorrupt terminating", "", false},
 	}

@@ -80,7 +80,7 @@ func (p *pass) completeBootstrap() *Decision {
 		if p.Fault(m) != nil {
 			return nil // which is told by the rule about faults
 		}
-		if m.Latched.Incarnation == "" || m.Status == nil || m.Status.AwaitsFounding {
+		if m.Latched.Incarnation == "" || m.Status == nil || m.Status.AwaitsFounding || m.Status.Incarnation == "" {
 			p.note(true, v1alpha1.ReasonFounding, "waiting for member "+m.Name+" in order to found it"+trouble(m))
 			p.soon(PollStart)
 			return nil

@@ -43,7 +43,7 @@ const (
 type Status struct {
 	ClusterID    string   `json:"clusterID"`
 	MemberID     uint64   `json:"memberID"`
-	Incarnation  string   `json:"incarnation"` // hexadecimal; of the volume
+	Incarnation  string   `json:"incarnation"` // hexadecimal; of the volume; empty while that is not known
 	Name         string   `json:"name"`
 	Role         Role     `json:"role"`
 	Term         uint64   `json:"term"`
