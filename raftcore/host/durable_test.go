@@ -52,17 +52,22 @@ func (d *durableLedger) Restore(last protocol.EntryID, r io.Reader) error {
 
 var _ machine.Durable = (*durableLedger)(nil)
 
+// durably puts files of its own under a member's state machine.
+func durably(o *host.Options, disks map[protocol.MemberID]*ledgerDisk) {
+	if disks[o.ID] == nil {
+		disks[o.ID] = &ledgerDisk{}
+	}
+	d := &durableLedger{ledger: o.Machine.(*ledger), disk: disks[o.ID], last: disks[o.ID].last}
+	d.entries = d.disk.entries
+	o.Machine = d
+}
+
 // A state machine with files of its own is synced in place of snapshots; a laggard gets a
 // snapshot made for it, and that snapshot does not stay longer than it is of use.
 func TestDurableStateMachine(t *testing.T) {
 	disks := map[protocol.MemberID]*ledgerDisk{}
 	change := func(o *host.Options) {
-		if disks[o.ID] == nil {
-			disks[o.ID] = &ledgerDisk{}
-		}
-		d := &durableLedger{ledger: o.Machine.(*ledger), disk: disks[o.ID], last: disks[o.ID].last}
-		d.entries = d.disk.entries
-		o.Machine = d
+		durably(o, disks)
 		o.SnapshotEntries, o.KeepEntries = 20, 5
 	}
 	bubble(t, 3, change, func(g *group) {

@@ -52,6 +52,8 @@ type plan struct {
 	abandonPercent    int           // of the operations have a context that ends early
 	unboundedPercent  int           // of the proposals have one that never ends
 	readBarrierWeight int           // percent of the operations
+
+	disks map[protocol.MemberID]*ledgerDisk // of durable state machines; nil: they are not
 }
 
 func planOf(seed uint64) plan {
@@ -73,6 +75,9 @@ func planOf(seed uint64) plan {
 	if r.IntN(6) == 0 {
 		p.large = 100 << 10 // a snapshot becomes many chunks
 	}
+	if r.IntN(3) == 0 {
+		p.disks = map[protocol.MemberID]*ledgerDisk{}
+	}
 	return p
 }
 
@@ -81,6 +86,9 @@ func (p plan) change(o *host.Options) {
 	o.MaxTailBytes, o.MaxQueuedBytes, o.MaxInflight = p.tail, p.queued, p.inflight
 	o.MaxCommandBytes = p.large + 100
 	o.Seed += p.seed * 10
+	if p.disks != nil {
+		durably(o, p.disks)
+	}
 }
 
 // process is one life of a member.
