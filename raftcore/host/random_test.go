@@ -104,9 +104,10 @@ type randomRun struct {
 	plan   plan
 	random *rand.Rand // the events'
 
-	mu      sync.RWMutex // held to write while a member is replaced
-	callers sync.WaitGroup
-	endless sync.WaitGroup // callers whose contexts never end
+	mu        sync.RWMutex // held to write while a member is replaced
+	callers   sync.WaitGroup
+	transfers sync.WaitGroup // begun by the events
+	endless   sync.WaitGroup // callers whose contexts never end
 }
 
 func newRandomRun(g *group, p plan) *randomRun {
@@ -129,6 +130,7 @@ func (r *randomRun) run() {
 		}
 	}
 	r.healAll()
+	r.transfers.Wait()
 	r.judge()
 	for _, m := range r.members {
 		if err := m.Close(); err != nil {
@@ -247,7 +249,7 @@ func (r *randomRun) transfer(x, y *member) {
 	if r.random.IntN(3) == 0 {
 		to = 0
 	}
-	r.callers.Go(func() {
+	r.transfers.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		h.Transfer(ctx, to) //nolint:errcheck // it may fail for any fault
