@@ -63,6 +63,13 @@ func (g *gate) done(seq uint64) uint64 {
 	return g.durable
 }
 
+// upTo gives the number up to which all are durable.
+func (g *gate) upTo() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.durable
+}
+
 func (g *gate) release() {
 	n := 0
 	for n < len(g.held) && g.held[n].seq <= g.durable {

@@ -37,6 +37,7 @@ type Host struct {
 	outbox  []protocol.Message
 	writes  []write
 	lastSeq uint64
+	disk    diskProgress
 	held    heldProposals
 
 	stop       chan struct{} // closed by Close or by a decision to end

@@ -21,9 +21,10 @@ func (h *Host) loop() {
 		case <-h.stop:
 			h.drainCalls()
 			return
-		case <-ticker.C:
+		case now := <-ticker.C:
 			h.step(replica.Tick{})
 			h.retry()
+			h.watchDisk(now)
 		case <-h.inbox.wake:
 		}
 		h.turn()
@@ -61,6 +62,30 @@ func (h *Host) drainCalls() {
 	for _, f := range h.inbox.take(work{}).calls {
 		f(h.replica)
 	}
+}
+
+// diskProgress is how far the disk had come when it was seen to move last.
+type diskProgress struct {
+	durable uint64
+	at      time.Time
+}
+
+// watchDisk makes a leader resign whose disk has finished nothing for an election timeout
+// although it was asked to. Ticks and heartbeats go on while a disk hangs, and would keep
+// the others from electing one that can work.
+func (h *Host) watchDisk(now time.Time) {
+	durable := h.gate.upTo()
+	if durable != h.disk.durable || durable >= h.lastSeq {
+		h.disk = diskProgress{durable, now}
+		return
+	}
+	stalled := now.Sub(h.disk.at)
+	if stalled < h.opts.ElectionTimeout || h.State().Role != replica.Leader {
+		return
+	}
+	h.opts.Logger.Info("resigning: the disk makes no progress", "for", stalled.String())
+	h.disk.at = now
+	h.step(replica.Resign{})
 }
 
 // retry asks again for what was refused for want of a leader.

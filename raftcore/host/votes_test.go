@@ -111,3 +111,40 @@ func TestAcknowledgementWaitsForTheTerm(t *testing.T) {
 		}
 	})
 }
+
+// A leader whose disk hangs resigns, though its heartbeats would go on, and the group
+// works under another one. When the disk works again, nothing is missing.
+func TestLeaderWithoutADiskResigns(t *testing.T) {
+	slots := map[protocol.MemberID]*slowVotes{}
+	bubble(t, 3, slowVoters(slots), func(g *group) {
+		old := g.leader()
+		g.propose(old, "before")
+		time.Sleep(10 * time.Second) // a disk that has nothing to do makes no progress either
+		synctest.Wait()
+		if old.State().Role != replica.Leader {
+			t.Fatal("an idle leader has resigned")
+		}
+		old.log.Hold()
+		slots[old.id].hang()
+		start := time.Now()
+		done := make(chan error, 1)
+		go func() { _, err := tryPropose(old, "meanwhile", time.Minute); done <- err }()
+		g.until("another one leads", func() bool { return g.otherLeads(old) })
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("that took %v", took)
+		}
+		for _, m := range g.members {
+			if m != old && m.State().Role == replica.Leader {
+				g.propose(m, "after")
+			}
+		}
+		slots[old.id].work()
+		old.log.Release()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for _, m := range g.members {
+			g.until("it has everything", func() bool { return len(m.ledger.all()) == 3 })
+		}
+	})
+}
