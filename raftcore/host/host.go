@@ -79,6 +79,7 @@ func start(opts Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.Membership = restored.Membership // so that snapshots made here tell the same
 	r, err := replica.New(opts.replicaConfig(protocol.Boot(random())), restored)
 	if err != nil {
 		return nil, fault.New(fault.ConfigInvalid, time.Now(), err, "replica options")

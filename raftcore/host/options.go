@@ -9,7 +9,6 @@ import (
 
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/fault"
-	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -53,8 +52,6 @@ type Options struct {
 	OnUnrecoverable fault.OnUnrecoverable // default: Hold
 	OnStateChange   func(State)           // called from the loop; must not block
 	Logger          logr.Logger
-
-	mutation mutation.Set
 }
 
 // State is the present role, term and leader.
@@ -121,6 +118,5 @@ func (o *Options) replicaConfig(boot protocol.Boot) replica.Config {
 		MaxInflight:         o.MaxInflight,
 		MaxUncommittedBytes: o.MaxQueuedBytes,
 		MaxTailBytes:        o.MaxTailBytes,
-		Mutation:            o.mutation,
 	}
 }
