@@ -33,6 +33,21 @@ func (r *reader) body(k protocol.MessageKind) protocol.Body {
 		return r.readResponse()
 	case protocol.KindForward:
 		return r.forward()
+	case protocol.KindForwardRefused:
+		return r.forwardRefused()
+	case protocol.KindResigned:
+		r.skip(r.fields("Resigned", 0))
+		return &protocol.Resigned{}
+	case protocol.KindRepairRequest:
+		n := r.fields("RepairRequest", 1)
+		b := &protocol.RepairRequest{Entries: r.entryIDs("entries")}
+		r.skip(n - 1)
+		return b
+	case protocol.KindRepairResponse:
+		n := r.fields("RepairResponse", 2)
+		b := &protocol.RepairResponse{Entries: r.entries(), Missing: r.entryIDs("missing")}
+		r.skip(n - 2)
+		return b
 	}
 	ks := protocol.MessageKinds()
 	r.fail(ErrUnknownKind, "message kind %d; this node knows %d to %d: upgrade it", k, ks[0], ks[len(ks)-1])
@@ -40,21 +55,28 @@ func (r *reader) body(k protocol.MessageKind) protocol.Body {
 }
 
 func (r *reader) appendRequest() protocol.Body {
-	const entryMin = 6 // array header, kind, term, index, header of an empty payload
 	n := r.fields("AppendRequest", 5)
 	b := &protocol.AppendRequest{
 		Prev:   r.entryID("prev"),
 		Commit: protocol.Index(r.uint64("commit")),
 		Round:  r.uint64("round"),
 	}
-	if c := r.elements("entries", entryMin); c > 0 {
-		b.Entries = make([]protocol.Entry, c)
-		for i := range b.Entries {
-			r.entry(&b.Entries[i])
-		}
-	}
+	b.Entries = r.entries()
 	r.skip(n - 5)
 	return b
+}
+
+func (r *reader) entries() []protocol.Entry {
+	const entryMin = 6 // array header, kind, term, index, header of an empty payload
+	c := r.elements("entries", entryMin)
+	if c == 0 {
+		return nil
+	}
+	es := make([]protocol.Entry, c)
+	for i := range es {
+		r.entry(&es[i])
+	}
+	return es
 }
 
 func (r *reader) entry(e *protocol.Entry) {
@@ -73,7 +95,12 @@ func (r *reader) appendResponse() protocol.Body {
 		Incarnation: protocol.Incarnation(r.uint64("incarnation")),
 		Boot:        protocol.Boot(r.uint64("boot")),
 	}
-	r.skip(n - 7)
+	n -= 7
+	if n > 0 {
+		b.Unfit = r.bool("unfit")
+		n--
+	}
+	r.skip(n)
 	return b
 }
 
@@ -119,7 +146,7 @@ func (r *reader) snapshotMeta() protocol.SnapshotMeta {
 		Membership: r.membershipFields(),
 		Size:       r.int64("size"),
 	}
-	r.skip(n - 5)
+	r.skip(r.membershipRest(&m.Membership, n-5))
 	return m
 }
 
@@ -162,6 +189,22 @@ func (r *reader) forward() protocol.Body {
 			b.Payloads[i] = r.bytes("payload")
 		}
 	}
-	r.skip(n - 1)
+	n--
+	if n > 0 {
+		b.ID = r.uint64("ID")
+		n--
+	}
+	r.skip(n)
+	return b
+}
+
+func (r *reader) forwardRefused() protocol.Body {
+	n := r.fields("ForwardRefused", 3)
+	b := &protocol.ForwardRefused{
+		ID:     r.uint64("ID"),
+		Taken:  int(r.uint("taken", 1<<31-1)),
+		Reason: protocol.RefusalReason(r.uint("reason", 0xff)),
+	}
+	r.skip(n - 3)
 	return b
 }

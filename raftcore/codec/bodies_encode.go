@@ -17,6 +17,13 @@ func bodySize(b protocol.Body) int {
 		for _, p := range b.Payloads {
 			n += len(p) + 5
 		}
+	case *protocol.RepairRequest:
+		n = len(b.Entries) * entryIDBound
+	case *protocol.RepairResponse:
+		for i := range b.Entries {
+			n += len(b.Entries[i].Payload) + entryBound
+		}
+		n += len(b.Missing) * entryIDBound
 	}
 	return n
 }
@@ -68,11 +75,26 @@ func (w *writer) bulkBody(b protocol.Body) bool {
 		w.int(b.Offset)
 		w.bool(b.Rejected)
 	case *protocol.Forward:
-		w.array(1)
+		w.array(2)
 		w.array(len(b.Payloads))
 		for _, p := range b.Payloads {
 			w.bytes(p)
 		}
+		w.uint(b.ID)
+	case *protocol.ForwardRefused:
+		w.array(3)
+		w.uint(b.ID)
+		w.uint(uint64(b.Taken))
+		w.uint(uint64(b.Reason))
+	case *protocol.Resigned:
+		w.array(0)
+	case *protocol.RepairRequest:
+		w.array(1)
+		w.entryIDs(b.Entries)
+	case *protocol.RepairResponse:
+		w.array(2)
+		w.entries(b.Entries)
+		w.entryIDs(b.Missing)
 	default:
 		return false
 	}
@@ -84,29 +106,43 @@ func (w *writer) appendRequest(b *protocol.AppendRequest) {
 	w.entryID(b.Prev)
 	w.uint(uint64(b.Commit))
 	w.uint(b.Round)
-	w.array(len(b.Entries))
-	for i := range b.Entries {
+	w.entries(b.Entries)
+}
+
+func (w *writer) entries(es []protocol.Entry) {
+	w.array(len(es))
+	for i := range es {
 		w.array(4)
-		w.entryFields(&b.Entries[i])
+		w.entryFields(&es[i])
+	}
+}
+
+func (w *writer) entryIDs(ids []protocol.EntryID) {
+	w.array(len(ids))
+	for _, id := range ids {
+		w.array(2)
+		w.entryID(id)
 	}
 }
 
 func (w *writer) appendResponse(b *protocol.AppendResponse) {
-	w.array(7)
+	w.array(8)
 	w.bool(b.Rejected)
 	w.uint(uint64(b.Match))
 	w.entryID(b.Hint)
 	w.uint(b.Round)
 	w.uint(uint64(b.Incarnation))
 	w.uint(uint64(b.Boot))
+	w.bool(b.Unfit)
 }
 
 func (w *writer) snapshotRequest(b *protocol.SnapshotRequest) {
 	w.array(5)
-	w.array(5)
+	w.array(6)
 	w.entryID(b.Meta.Last)
 	w.membershipFields(&b.Meta.Membership)
 	w.int(b.Meta.Size)
+	w.uint(uint64(b.Meta.Membership.Highest))
 	w.int(b.Offset)
 	w.bytes(b.Data)
 	w.uint(uint64(b.Checksum))

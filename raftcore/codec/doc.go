@@ -15,10 +15,10 @@
 //	message     [1, kind, from, to, term, body]
 //	entry       [1, kind, term, index, payload]
 //	command     [1, client, serial, reply-to member, reply-to request, payload]
-//	membership  [1, [[id, address, suffrage]...], [outgoing voter...]]
+//	membership  [1, [[id, address, suffrage, name, client address]...], [outgoing voter...], highest id]
 //
 // A body is an array of the fields of its struct in their order, entry identities as two
-// fields (term, index); an entry inside of a body is [kind, term, index, payload]. Whole
+// fields (term, index), in a list as [term, index]; an entry inside of a body is [kind, term, index, payload]. Whole
 // numbers are msgpack integers, payloads msgpack bin, addresses msgpack str.
 //
 // Versions and added fields work together like this:

@@ -288,7 +288,7 @@ func TestRefused(t *testing.T) {
 		{"newer_entry", entry, written(t, []any{7}), codec.ErrNewerVersion},
 		{"newer_command", command, written(t, []any{2, 1, 2, 3, 4, []byte{}}), codec.ErrNewerVersion},
 		{"newer_membership", membership, written(t, []any{2, []any{}, []any{}}), codec.ErrNewerVersion},
-		{"unknown_message_kind", message, written(t, []any{1, 13, 1, 2, 7, []any{}}), codec.ErrUnknownKind},
+		{"unknown_message_kind", message, written(t, []any{1, 99, 1, 2, 7, []any{}}), codec.ErrUnknownKind},
 		{"unknown_entry_kind", entry, written(t, []any{1, 5, 7, 42, []byte("x")}), codec.ErrUnknownKind},
 		{"unknown_entry_kind_within", message, written(t, []any{1, 5, 1, 2, 7, []any{6, 41, 40, 3, []any{[]any{9, 7, 42, []byte{}}}}}), codec.ErrUnknownKind},
 		{"unknown_suffrage", membership, written(t, []any{1, []any{[]any{1, "host:1", 3}}, []any{}}), codec.ErrUnknownKind},

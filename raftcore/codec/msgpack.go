@@ -131,13 +131,14 @@ func readCommand(r *reader, c *protocol.Command) {
 }
 
 func writeMembership(w *writer, m *protocol.Membership) {
-	w.array(3)
+	w.array(4)
 	w.uint(membershipVersion)
 	w.membershipFields(m)
+	w.uint(uint64(m.Highest))
 }
 
 func readMembership(r *reader, m *protocol.Membership) {
 	n := r.versioned(membershipVersion, 3)
 	*m = r.membershipFields()
-	r.skip(n - 3)
+	r.skip(r.membershipRest(m, n-3))
 }

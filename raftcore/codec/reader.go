@@ -322,6 +322,16 @@ func (r *reader) membershipFields() (m protocol.Membership) {
 	return m
 }
 
+// membershipRest reads the fields that came later, of which left are there, and gives how
+// many it did not know.
+func (r *reader) membershipRest(m *protocol.Membership, left int) int {
+	if left < 1 {
+		return 0
+	}
+	m.Highest = protocol.MemberID(r.uint64("highest member ID"))
+	return left - 1
+}
+
 func (r *reader) member(m *protocol.Member) {
 	n := r.fields("member", 3)
 	m.ID = protocol.MemberID(r.uint64("member ID"))
@@ -331,5 +341,25 @@ func (r *reader) member(m *protocol.Member) {
 		r.fail(ErrUnknownKind, "suffrage %d of member %d; this node knows %d and %d: upgrade it",
 			m.Suffrage, m.ID, protocol.Voter, protocol.Learner)
 	}
-	r.skip(n - 3)
+	n -= 3
+	if n >= 2 {
+		m.Name, m.Client = r.string("member name"), r.string("client address")
+		n -= 2
+	}
+	r.skip(n)
+}
+
+func (r *reader) entryIDs(what string) []protocol.EntryID {
+	const idMin = 3 // array header, term, index
+	c := r.elements(what, idMin)
+	if c == 0 {
+		return nil
+	}
+	ids := make([]protocol.EntryID, c)
+	for i := range ids {
+		n := r.fields(what, 2)
+		ids[i] = r.entryID(what)
+		r.skip(n - 2)
+	}
+	return ids
 }

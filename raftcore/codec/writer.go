@@ -14,8 +14,9 @@ import (
 const (
 	entryBound   = 1 + 9 + 2 + 9 + 9 + 5
 	commandBound = 1 + 9 + 4*9 + 5
-	memberBound  = 1 + 9 + 5 + 2
-	bodyBound    = 96 // envelope 30, and AppendResponse with 56 is the largest without lists
+	memberBound  = 1 + 9 + 5 + 2 + 2*5
+	entryIDBound = 1 + 2*9
+	bodyBound    = 96 // envelope 30, and AppendResponse with 57 is the largest without lists
 )
 
 // encDriver is what the library writes msgpack with: the primitives that it has for code
@@ -129,10 +130,12 @@ func (w *writer) entryFields(e *protocol.Entry) {
 func (w *writer) membershipFields(m *protocol.Membership) {
 	w.array(len(m.Members))
 	for _, x := range m.Members {
-		w.array(3)
+		w.array(5)
 		w.uint(uint64(x.ID))
 		w.string(x.Address)
 		w.uint(uint64(x.Suffrage))
+		w.string(x.Name)
+		w.string(x.Client)
 	}
 	w.array(len(m.Outgoing))
 	for _, id := range m.Outgoing {
@@ -142,9 +145,9 @@ func (w *writer) membershipFields(m *protocol.Membership) {
 
 // membershipSize bounds what a membership takes, as a value of its own too.
 func membershipSize(m *protocol.Membership) int {
-	n := 12 + memberBound*len(m.Members) + 9*len(m.Outgoing)
+	n := 21 + memberBound*len(m.Members) + 9*len(m.Outgoing)
 	for i := range m.Members {
-		n += len(m.Members[i].Address)
+		n += len(m.Members[i].Address) + len(m.Members[i].Name) + len(m.Members[i].Client)
 	}
 	return n
 }

@@ -16,6 +16,8 @@ type Member struct {
 	ID       MemberID
 	Address  string // host:port of the peer endpoint
 	Suffrage Suffrage
+	Name     string // for people; may be empty
+	Client   string // where clients reach it, a URL; may be empty
 }
 
 // Membership is a configuration of the cluster (paper section 6). Outgoing is
@@ -24,6 +26,7 @@ type Member struct {
 type Membership struct {
 	Members  []Member // ascending by ID
 	Outgoing []MemberID
+	Highest  MemberID // no member ever had a higher ID; new ones must, since IDs are never reused
 }
 
 // Voters gives the IDs of the voters, ascending.
@@ -53,5 +56,5 @@ func (m Membership) Find(id MemberID) (Member, bool) {
 
 // Clone gives a deep copy.
 func (m Membership) Clone() Membership {
-	return Membership{Members: slices.Clone(m.Members), Outgoing: slices.Clone(m.Outgoing)}
+	return Membership{Members: slices.Clone(m.Members), Outgoing: slices.Clone(m.Outgoing), Highest: m.Highest}
 }

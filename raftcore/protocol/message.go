@@ -20,6 +20,10 @@ const (
 	KindReadRequest      MessageKind = 10
 	KindReadResponse     MessageKind = 11
 	KindForward          MessageKind = 12
+	KindForwardRefused   MessageKind = 13
+	KindResigned         MessageKind = 14
+	KindRepairRequest    MessageKind = 15
+	KindRepairResponse   MessageKind = 16
 )
 
 var kindNames = [...]string{
@@ -35,6 +39,10 @@ var kindNames = [...]string{
 	KindReadRequest:      "ReadRequest",
 	KindReadResponse:     "ReadResponse",
 	KindForward:          "Forward",
+	KindForwardRefused:   "ForwardRefused",
+	KindResigned:         "Resigned",
+	KindRepairRequest:    "RepairRequest",
+	KindRepairResponse:   "RepairResponse",
 }
 
 // String gives the kind's name.
@@ -120,6 +128,7 @@ type AppendResponse struct {
 	Round       uint64 // echoed from the request
 	Incarnation Incarnation
 	Boot        Boot
+	Unfit       bool // the follower should not lead: its disk is slow, full or damaged
 }
 
 // SnapshotMeta describes a snapshot: the state after Last was applied, and the
@@ -167,9 +176,39 @@ type ReadResponse struct {
 }
 
 // Forward hands clients' commands that a follower took to the leader. Each
-// payload is an encoded Command, to become an entry as it is.
+// payload is an encoded Command, to become an entry as it is. ID is the follower's own.
 type Forward struct {
+	ID       uint64
 	Payloads [][]byte
+}
+
+// ForwardRefused tells a follower that of the Forward with the ID only the first Taken
+// payloads became entries, and why not the others. A Forward that was taken as a whole
+// has no answer: its commands are answered where they are applied.
+type ForwardRefused struct {
+	ID     uint64
+	Taken  int
+	Reason RefusalReason
+}
+
+// Resigned tells the followers that the sender does not lead any more, though the term
+// goes on: it has lost its quorum or its disk makes no progress. They need not wait
+// for an election timeout.
+type Resigned struct{}
+
+// RepairRequest asks a member for entries whose records are damaged on the sender's disk.
+// Their terms and indexes are known, and an entry with the same term and index is the same
+// entry on every member (paper section 5.3, Log Matching).
+type RepairRequest struct {
+	Entries []EntryID // ascending
+}
+
+// RepairResponse gives those of the asked entries that the sender has, as many as fit
+// into one message. Missing are those that it does not have; what is in neither list may
+// be asked for again.
+type RepairResponse struct {
+	Entries []Entry
+	Missing []EntryID
 }
 
 // Kind implements Body.
@@ -207,5 +246,17 @@ func (*ReadResponse) Kind() MessageKind { return KindReadResponse }
 
 // Kind implements Body.
 func (*Forward) Kind() MessageKind { return KindForward }
+
+// Kind implements Body.
+func (*ForwardRefused) Kind() MessageKind { return KindForwardRefused }
+
+// Kind implements Body.
+func (*Resigned) Kind() MessageKind { return KindResigned }
+
+// Kind implements Body.
+func (*RepairRequest) Kind() MessageKind { return KindRepairRequest }
+
+// Kind implements Body.
+func (*RepairResponse) Kind() MessageKind { return KindRepairResponse }
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -8,7 +8,7 @@ type handler func(*Replica, protocol.Message)
 
 const (
 	roles = Learner + 1
-	kinds = protocol.KindForward + 1
+	kinds = protocol.KindRepairResponse + 1
 )
 
 // dispatch has a handler for every role and every kind of message. A test holds this
@@ -27,6 +27,10 @@ const (
 //	ReadRequest      | refuseRead    | refuseRead    | refuseRead    | takeReadRequest | refuseRead
 //	ReadResponse     | takeReadIndex | ignore        | ignore        | ignore          | takeReadIndex
 //	Forward          | ignore        | ignore        | ignore        | takeForward     | ignore
+//	ForwardRefused   | ignore        | ignore        | ignore        | ignore          | ignore
+//	Resigned         | ignore        | ignore        | ignore        | ignore          | ignore
+//	RepairRequest    | ignore        | ignore        | ignore        | ignore          | ignore
+//	RepairResponse   | ignore        | ignore        | ignore        | ignore          | ignore
 //
 // A Forward that reaches none but the leader is dropped, not passed on: it can never
 // travel in circles, and its client must expect a lost command anyway.
@@ -45,6 +49,10 @@ var dispatch = func() (table [roles][kinds]handler) {
 			protocol.KindReadRequest:      (*Replica).refuseRead,
 			protocol.KindReadResponse:     (*Replica).ignore,
 			protocol.KindForward:          (*Replica).ignore,
+			protocol.KindForwardRefused:   (*Replica).ignore,
+			protocol.KindResigned:         (*Replica).ignore,
+			protocol.KindRepairRequest:    (*Replica).ignore,
+			protocol.KindRepairResponse:   (*Replica).ignore,
 		}
 	}
 	table[Follower][protocol.KindTimeoutNow] = (*Replica).campaignNow

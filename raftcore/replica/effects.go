@@ -54,14 +54,16 @@ type ReadIndex struct {
 	Index protocol.Index
 }
 
-// RefusalReason says why a proposal was not taken.
-type RefusalReason uint8
+// RefusalReason says why a proposal was not taken; see package protocol.
+type RefusalReason = protocol.RefusalReason
 
 // The reasons.
 const (
-	NoLeader     RefusalReason = 1 // no leader is known; try again
-	Overloaded   RefusalReason = 2 // too many bytes are not committed or not durable yet; try again later
-	Transferring RefusalReason = 3 // the leader hands over; try again
+	NoLeader     = protocol.NoLeader
+	Overloaded   = protocol.Overloaded
+	Transferring = protocol.Transferring
+	InFlight     = protocol.InFlight
+	DiskFull     = protocol.DiskFull
 )
 
 // Refusal gives proposals back.

@@ -73,16 +73,3 @@ func (r Role) String() string {
 	}
 	return fmt.Sprintf("Role(%d)", uint8(r))
 }
-
-// String gives the reason in words.
-func (r RefusalReason) String() string {
-	switch r {
-	case NoLeader:
-		return "NoLeader"
-	case Overloaded:
-		return "Overloaded"
-	case Transferring:
-		return "Transferring"
-	}
-	return fmt.Sprintf("RefusalReason(%d)", uint8(r))
-}

@@ -50,14 +50,10 @@ func (r Random) Command() protocol.Command {
 
 // Membership draws a membership; it need not make sense to Raft.
 func (r Random) Membership() protocol.Membership {
-	var m protocol.Membership
+	m := protocol.Membership{Highest: protocol.MemberID(r.number())}
 	for range r.IntN(20) {
-		address := make([]byte, r.IntN(60))
-		for i := range address {
-			address[i] = byte('!' + r.IntN(90))
-		}
 		m.Members = append(m.Members, protocol.Member{
-			ID: protocol.MemberID(r.number()), Address: string(address),
+			ID: protocol.MemberID(r.number()), Address: r.text(), Name: r.text(), Client: r.text(),
 			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner}[r.IntN(2)],
 		})
 	}
@@ -65,6 +61,14 @@ func (r Random) Membership() protocol.Membership {
 		m.Outgoing = append(m.Outgoing, protocol.MemberID(r.number()))
 	}
 	return m
+}
+
+func (r Random) text() string {
+	text := make([]byte, r.IntN(60))
+	for i := range text {
+		text[i] = byte('!' + r.IntN(90))
+	}
+	return string(text)
 }
 
 // Message draws a message of the kind.
@@ -90,7 +94,7 @@ func (r Random) body(k protocol.MessageKind) protocol.Body {
 	case protocol.KindAppendResponse:
 		return &protocol.AppendResponse{
 			Rejected: r.flag(), Match: protocol.Index(r.number()), Hint: r.entryID(), Round: r.number(),
-			Incarnation: protocol.Incarnation(r.number()), Boot: protocol.Boot(r.number()),
+			Incarnation: protocol.Incarnation(r.number()), Boot: protocol.Boot(r.number()), Unfit: r.flag(),
 		}
 	case protocol.KindSnapshotRequest:
 		meta := protocol.SnapshotMeta{Last: r.entryID(), Membership: r.Membership(), Size: int64(r.number() >> 1)}
@@ -104,13 +108,28 @@ func (r Random) body(k protocol.MessageKind) protocol.Body {
 	case protocol.KindReadResponse:
 		return &protocol.ReadResponse{ID: r.number(), Index: protocol.Index(r.number()), Rejected: r.flag()}
 	case protocol.KindForward:
-		b := &protocol.Forward{}
+		b := &protocol.Forward{ID: r.number()}
 		for range r.IntN(20) {
 			b.Payloads = append(b.Payloads, r.payload())
 		}
 		return b
+	case protocol.KindForwardRefused:
+		return &protocol.ForwardRefused{ID: r.number(), Taken: r.IntN(1 << 20), Reason: protocol.RefusalReason(r.IntN(256))}
+	case protocol.KindResigned:
+		return &protocol.Resigned{}
+	case protocol.KindRepairRequest:
+		return &protocol.RepairRequest{Entries: r.entryIDs()}
+	case protocol.KindRepairResponse:
+		return &protocol.RepairResponse{Entries: r.appendRequest().(*protocol.AppendRequest).Entries, Missing: r.entryIDs()}
 	}
 	return nil
+}
+
+func (r Random) entryIDs() (ids []protocol.EntryID) {
+	for range r.IntN(20) {
+		ids = append(ids, r.entryID())
+	}
+	return ids
 }
 
 func (r Random) appendRequest() protocol.Body {

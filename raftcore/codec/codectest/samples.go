@@ -28,7 +28,7 @@ func Messages() []Sample[protocol.Message] {
 	add("append_request_heartbeat", &protocol.AppendRequest{Prev: last, Commit: 40, Round: 300})
 	add("append_request", &protocol.AppendRequest{Prev: last, Commit: 40, Round: 70000, Entries: entries()})
 	add("append_response", &protocol.AppendResponse{Match: 45, Round: 70000, Incarnation: 0xfeedfacecafebeef, Boot: 0x0123456789abcdef})
-	add("append_response_rejected", &protocol.AppendResponse{Rejected: true, Match: 41, Hint: protocol.EntryID{Term: 5, Index: 39}, Incarnation: 1, Boot: 2})
+	add("append_response_rejected", &protocol.AppendResponse{Rejected: true, Match: 41, Hint: protocol.EntryID{Term: 5, Index: 39}, Incarnation: 1, Boot: 2, Unfit: true})
 	add("snapshot_request", &protocol.SnapshotRequest{
 		Meta:   protocol.SnapshotMeta{Last: last, Membership: joint(), Size: 5 << 30},
 		Offset: 1 << 32, Data: []byte("chunk"), Checksum: 0xe3069283, Done: true,
@@ -39,7 +39,11 @@ func Messages() []Sample[protocol.Message] {
 	add("read_request", &protocol.ReadRequest{ID: 9})
 	add("read_response", &protocol.ReadResponse{ID: 9, Index: 41})
 	add("read_response_rejected", &protocol.ReadResponse{ID: 10, Rejected: true})
-	add("forward", &protocol.Forward{Payloads: [][]byte{[]byte("one"), nil, []byte("three")}})
+	add("forward", &protocol.Forward{ID: 11, Payloads: [][]byte{[]byte("one"), nil, []byte("three")}})
+	add("forward_refused", &protocol.ForwardRefused{ID: 11, Taken: 2, Reason: protocol.Overloaded})
+	add("resigned", &protocol.Resigned{})
+	add("repair_request", &protocol.RepairRequest{Entries: []protocol.EntryID{{Term: 6, Index: 41}, {Term: 7, Index: 43}}})
+	add("repair_response", &protocol.RepairResponse{Entries: entries()[1:2], Missing: []protocol.EntryID{last}})
 	return samples
 }
 
@@ -92,10 +96,11 @@ func Memberships() []Sample[protocol.Membership] {
 func joint() protocol.Membership {
 	return protocol.Membership{
 		Members: []protocol.Member{
-			{ID: 1, Address: "demo-1-0.demo-peers:2380", Suffrage: protocol.Voter},
+			{ID: 1, Address: "demo-1-0.demo-peers:2380", Suffrage: protocol.Voter, Name: "demo-1", Client: "http://demo-1-0.demo-peers:2379"},
 			{ID: 2, Address: "demo-2-0.demo-peers:2380", Suffrage: protocol.Voter},
 			{ID: 300, Address: "[fd00::3]:2380", Suffrage: protocol.Learner},
 		},
 		Outgoing: []protocol.MemberID{1, 2, 7},
+		Highest:  301,
 	}
 }

@@ -151,7 +151,23 @@ func TestGoldenDirectory(t *testing.T) {
 	if d := cmp.Diff(string(golden), text); d != "" {
 		t.Errorf("this version writes other bytes than version 1 (-golden +now):\n%s", d)
 	}
-	s, err := Open(restore(t, string(golden)), "d", Options{SegmentSize: minSegmentSize, ClusterID: "c", MemberID: 1})
+	checkGoldenDirectory(t, string(golden), model)
+}
+
+// TestFirstGoldenDirectory: what was written before memberships had names, client addresses
+// and the highest ID.
+func TestFirstGoldenDirectory(t *testing.T) {
+	_, model := writeGolden(t)
+	golden, err := os.ReadFile("testdata/v1-first.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGoldenDirectory(t, string(golden), model)
+}
+
+func checkGoldenDirectory(t *testing.T, golden string, model storagetest.Model) {
+	t.Helper()
+	s, err := Open(restore(t, golden), "d", Options{SegmentSize: minSegmentSize, ClusterID: "c", MemberID: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func TestUnreadableMessages(t *testing.T) {
 		frame      []byte
 	}{
 		{"of a newer version", "message of version 2; this node reads up to 1: upgrade it", frame(4, []byte{0x91, 2})},
-		{"of an unknown kind", "message kind 13; this node knows 1 to 12", frame(4, []byte{0x96, 1, 13, 1, 2, 1, 0x90})},
+		{"of an unknown kind", "message kind 99; this node knows 1 to 16", frame(4, []byte{0x96, 1, 99, 1, 2, 1, 0x90})},
 		{"damaged", "is damaged: its checksum is", damaged},
 		{"in somebody else's name", "a message from member 3 to 2 came over the connection of member 1 to 2", frame(4, encoded(t, ping(3, 2, 5)[0]))},
 		{"for somebody else", "a message from member 1 to 4 came over the connection of member 1 to 2", frame(4, encoded(t, ping(1, 4, 5)[0]))},
