@@ -22,7 +22,7 @@ type Coverage struct {
 
 const (
 	roles = int(replica.Learner) + 1
-	kinds = int(protocol.KindForward) + 1
+	kinds = int(protocol.KindRepairResponse) + 1
 )
 
 func (v *Coverage) input(m *member, in replica.Input) {
@@ -86,8 +86,15 @@ func (v *Coverage) Add(o Coverage) {
 	v.MaxIndex = max(v.MaxIndex, o.MaxIndex)
 }
 
+// unsent are kinds of messages that no member sends here: snapshots travel as a whole, and
+// the others have no sender yet.
+var unsent = map[protocol.MessageKind]bool{
+	protocol.KindSnapshotRequest: true, protocol.KindSnapshotResponse: true,
+	protocol.KindForwardRefused: true, protocol.KindResigned: true,
+	protocol.KindRepairRequest: true, protocol.KindRepairResponse: true,
+}
+
 // Missing names what was never reached though every large simulation must reach it.
-// Snapshots travel as a whole here, without messages.
 func (v *Coverage) Missing() []string {
 	var missing []string
 	for _, c := range v.counts() {
@@ -97,7 +104,7 @@ func (v *Coverage) Missing() []string {
 	}
 	for _, r := range []replica.Role{replica.Follower, replica.PreCandidate, replica.Candidate, replica.Leader} {
 		for _, k := range protocol.MessageKinds() {
-			if k != protocol.KindSnapshotRequest && k != protocol.KindSnapshotResponse && v.Cells[r][k] == 0 {
+			if !unsent[k] && v.Cells[r][k] == 0 {
 				missing = append(missing, fmt.Sprintf("%v takes %v", roleNames[r], k))
 			}
 		}
