@@ -28,15 +28,17 @@ type Cluster struct {
 	steps    int // inputs stepped so far
 	failure  *Failure
 	watchers []func(pauser.Event)
+	observer func(Observation) error // nil: nobody observes
 	coverage Coverage
 }
 
 // New makes a cluster whose members have just started with empty disks.
-func New(o Options) (*Cluster, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
-	}
-	c := &Cluster{options: o, boots: newRandom(o.Seed, streamBoots)}
+func New(o Options) (*Cluster, error) { return NewObserved(o, nil) }
+
+// begin starts the members of a cluster that has its options and its observer.
+func (c *Cluster) begin() {
+	o := c.options
+	c.boots = newRandom(o.Seed, streamBoots)
 	c.network = newNetwork(c)
 	c.check = newChecker(c)
 	ticks := newRandom(o.Seed, streamTicks)
@@ -48,7 +50,6 @@ func New(o Options) (*Cluster, error) {
 	for _, m := range c.members {
 		c.guard(m.start)
 	}
-	return c, c.err()
 }
 
 // Next lets the next thing happen. It gives a *Failure when a property of Raft is

@@ -17,6 +17,7 @@
 // network.go (what a member lives on), member.go and effects.go (a member and its
 // duties), snapshot.go, faults.go and clients.go (what happens to it), then tree.go,
 // checker.go and promises.go (what must hold), run.go (a run from begin to end).
+// observe.go lets another package see each step with its effects, as package spec does.
 //
 // # Never here
 //

@@ -82,6 +82,7 @@ func (m *member) synced(n int) {
 	m.syncing = false
 	m.sync()
 	last := done[n-1].seq
+	m.c.observe(Observation{Moment: Durable, Member: m.id, Seq: last})
 	for _, w := range done {
 		m.c.network.send(m, w.after)
 		if w.install != nil {

@@ -58,6 +58,7 @@ func (m *member) start() {
 		return
 	}
 	m.raft = raft
+	c.observe(Observation{Moment: Started, Member: m.id, Restore: restore, Replica: raft})
 	c.note(m, "starts at term %d, vote %d, log (%v, %d], applied %d", restore.Hard.Term, restore.Hard.Vote, restore.Log.Base, restore.Log.Last, restore.Applied.Index)
 	c.check.started(m)
 	first := Time(boot % uint64(m.interval))
@@ -92,6 +93,7 @@ func (m *member) crash() {
 		return
 	}
 	m.raft = nil
+	m.c.observe(Observation{Moment: Crashed, Member: m.id})
 	m.disk.crash(m.c.network.disks)
 	m.c.note(m, "crashes; on disk are %+v and the log up to %v", m.disk.hard, m.disk.log.Last())
 	m.c.clients.crashed(m)
@@ -131,6 +133,7 @@ func (m *member) step(in replica.Input) {
 		c.fail(Invariants, "member %d reports: %v", m.id, e.Violation)
 		return
 	}
+	c.observe(Observation{Moment: Stepped, Member: m.id, Input: in, Effects: &e, Replica: m.raft})
 	m.fulfil(&e)
 	c.check.stepped(m, was)
 	if len(c.watchers) > 0 {

@@ -44,6 +44,7 @@ func (n *network) heal() {
 // send puts messages on their way.
 func (n *network) send(from *member, messages []protocol.Message) {
 	for _, msg := range messages {
+		n.c.observe(Observation{Moment: Left, Member: from.id, Message: msg})
 		n.c.check.sending(from, msg)
 		n.emit(pauser.Sent, from, msg)
 		lost := n.has(Loss) && n.r.percent(n.c.options.LossPercent)

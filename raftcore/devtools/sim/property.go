@@ -26,6 +26,7 @@ const (
 	NoPanic     Property = "No Panic"      // the replica does not panic
 	ClientsView Property = "Clients' View" // acknowledged writes stay, refused ones never come, reads are linearizable
 	Liveness    Property = "Liveness"      // a whole majority without faults has a leader and makes progress
+	Observed    Property = "Observed"      // what an observer demands, such as package spec
 )
 
 func (p Property) isOfFigure3() bool {

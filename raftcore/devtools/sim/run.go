@@ -23,7 +23,11 @@ func Run(o Options) (Result, error) {
 		return Result{}, err
 	}
 	err = c.run()
-	return Result{Coverage: c.coverage, History: c.History(), Steps: c.steps, Time: c.clock.now}, err
+	return c.result(), err
+}
+
+func (c *Cluster) result() Result {
+	return Result{Coverage: c.coverage, History: c.History(), Steps: c.steps, Time: c.clock.now}
 }
 
 func (c *Cluster) run() error {
