@@ -18,6 +18,7 @@ var rooms = []room{
 	{"raftcore/progress", []string{"raftcore/protocol"}},
 	{"raftcore/membership", []string{"raftcore/quorum"}},
 	{"raftcore/replica", []string{"raftcore/quorum", "raftcore/progress", "raftcore/membership", "raftcore/internal/mutation"}},
+	{"raftcore/session", []string{"raftcore/protocol", "raftcore/internal/mutation"}},
 	{"raftcore/codec", []string{"raftcore/protocol"}},
 	{"raftcore/machine", []string{"raftcore/protocol"}},
 	{"raftcore/storage", []string{"raftcore/protocol"}},
@@ -25,7 +26,7 @@ var rooms = []room{
 	{"raftcore/fault", []string{"raftcore/vfs"}},
 	{"raftcore/storage/filelog", []string{"raftcore/codec", "raftcore/storage", "raftcore/vfs", "raftcore/fault"}},
 	{"raftcore/transport/tcp", []string{"raftcore/codec", "raftcore/transport"}},
-	{"raftcore/host", []string{"raftcore/replica", "raftcore/storage", "raftcore/transport", "raftcore/fault", "raftcore/machine", "raftcore/codec"}},
+	{"raftcore/host", []string{"raftcore/replica", "raftcore/storage", "raftcore/transport", "raftcore/fault", "raftcore/machine", "raftcore/codec", "raftcore/session"}},
 
 	// Conformance suites and tools for tests.
 	{"raftcore/codec/codectest", []string{"raftcore/codec"}},
@@ -71,7 +72,7 @@ type forbidden struct {
 }
 
 // pure are the rooms whose behaviour is a function of their inputs.
-var pure = []string{"raftcore/replica", "raftcore/quorum", "raftcore/progress", "raftcore/membership", "raftcore/protocol"}
+var pure = []string{"raftcore/replica", "raftcore/quorum", "raftcore/progress", "raftcore/membership", "raftcore/session", "raftcore/protocol"}
 
 var forbiddens = []forbidden{
 	{

@@ -194,6 +194,14 @@ func (r *reader) forward() protocol.Body {
 		b.ID = r.uint64("ID")
 		n--
 	}
+	if n > 0 {
+		b.As = protocol.EntryKind(r.uint("entry kind", 0xff))
+		n--
+	}
+	if r.err == nil && b.As != 0 && b.As != protocol.EntryCommand && b.As != protocol.EntrySession {
+		r.fail(ErrUnknownKind, "entries of kind %d are forwarded; this node knows %d and %d: upgrade it",
+			b.As, protocol.EntryCommand, protocol.EntrySession)
+	}
 	r.skip(n)
 	return b
 }

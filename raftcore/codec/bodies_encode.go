@@ -75,12 +75,13 @@ func (w *writer) bulkBody(b protocol.Body) bool {
 		w.int(b.Offset)
 		w.bool(b.Rejected)
 	case *protocol.Forward:
-		w.array(2)
+		w.array(3)
 		w.array(len(b.Payloads))
 		for _, p := range b.Payloads {
 			w.bytes(p)
 		}
 		w.uint(b.ID)
+		w.uint(uint64(b.As))
 	case *protocol.ForwardRefused:
 		w.array(3)
 		w.uint(b.ID)

@@ -16,6 +16,13 @@
 //	entry       [1, kind, term, index, payload]
 //	command     [1, client, serial, reply-to member, reply-to request, payload]
 //	membership  [1, [[id, address, suffrage, name, client address]...], [outgoing voter...], highest id]
+//	change      [1, operation, reply-to member, reply-to request, [client...], clock, timeout, most sessions, largest answer]
+//	session     [1, client, timeout, largest answer, active, fresh, seen, serial, too large, answer]
+//	head        [1, applied, clock, term of the clock, reading]
+//
+// change, session and head are of client sessions: the payload of an entry, and what members
+// keep in snapshots and state machines. A message that forwards other entries than commands has
+// version 2, all others version 1.
 //
 // A body is an array of the fields of its struct in their order, entry identities as two
 // fields (term, index), in a list as [term, index]; an entry inside of a body is [kind, term, index, payload]. Whole

@@ -161,6 +161,9 @@ func values(t testing.TB) []value {
 	vs := valuesOf(t, "message", codectest.Messages(), s.EncodeMessage, s.DecodeMessage)
 	vs = append(vs, valuesOf(t, "entry", codectest.Entries(), s.EncodeEntry, s.DecodeEntry)...)
 	vs = append(vs, valuesOf(t, "command", codectest.Commands(), s.EncodeCommand, s.DecodeCommand)...)
+	vs = append(vs, valuesOf(t, "session_change", codectest.SessionChanges(), s.EncodeSessionChange, s.DecodeSessionChange)...)
+	vs = append(vs, valuesOf(t, "session", codectest.Sessions(), s.EncodeSession, s.DecodeSession)...)
+	vs = append(vs, valuesOf(t, "sessions_head", codectest.SessionsHeads(), s.EncodeSessionsHead, s.DecodeSessionsHead)...)
 	return append(vs, valuesOf(t, "membership", codectest.Memberships(), s.EncodeMembership, s.DecodeMembership)...)
 }
 
@@ -189,7 +192,7 @@ func TestEveryGoldenFileIsChecked(t *testing.T) {
 	for _, v := range values(t) {
 		known[filepath.Join("testdata", v.kind, v.name+".golden")] = true
 	}
-	for _, kind := range []string{"message", "entry", "command", "membership"} {
+	for _, kind := range []string{"message", "entry", "command", "membership", "session_change", "session", "sessions_head"} {
 		files, err := filepath.Glob(filepath.Join("testdata", kind, "*.golden"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", kind, len(files), err)
@@ -277,6 +280,7 @@ func TestRefused(t *testing.T) {
 	entry := func(e codec.Encoded) error { _, err := s.DecodeEntry(e); return err }
 	command := func(e codec.Encoded) error { _, err := s.DecodeCommand(e); return err }
 	membership := func(e codec.Encoded) error { _, err := s.DecodeMembership(e); return err }
+	change := func(e codec.Encoded) error { _, err := s.DecodeSessionChange(e); return err }
 	huge := []byte{0xdd, 0xff, 0xff, 0xff, 0xff}
 	for _, c := range []struct {
 		name   string
@@ -284,13 +288,16 @@ func TestRefused(t *testing.T) {
 		bytes  []byte
 		is     error
 	}{
-		{"newer_message", message, written(t, []any{2, "all", "new"}), codec.ErrNewerVersion},
+		{"newer_message", message, written(t, []any{3, "all", "new"}), codec.ErrNewerVersion},
 		{"newer_entry", entry, written(t, []any{7}), codec.ErrNewerVersion},
 		{"newer_command", command, written(t, []any{2, 1, 2, 3, 4, []byte{}}), codec.ErrNewerVersion},
 		{"newer_membership", membership, written(t, []any{2, []any{}, []any{}}), codec.ErrNewerVersion},
 		{"unknown_message_kind", message, written(t, []any{1, 99, 1, 2, 7, []any{}}), codec.ErrUnknownKind},
 		{"unknown_entry_kind", entry, written(t, []any{1, 5, 7, 42, []byte("x")}), codec.ErrUnknownKind},
 		{"unknown_entry_kind_within", message, written(t, []any{1, 5, 1, 2, 7, []any{6, 41, 40, 3, []any{[]any{9, 7, 42, []byte{}}}}}), codec.ErrUnknownKind},
+		{"newer_session_change", change, written(t, []any{2, "all", "new"}), codec.ErrNewerVersion},
+		{"unknown_session_change", change, written(t, []any{1, 5, 0, 0, []any{}, 0, 0, 0, 0}), codec.ErrUnknownKind},
+		{"unknown_forwarded_kind", message, written(t, []any{2, 12, 1, 2, 7, []any{[]any{}, 1, 3}}), codec.ErrUnknownKind},
 		{"unknown_suffrage", membership, written(t, []any{1, []any{[]any{1, "host:1", 3}}, []any{}}), codec.ErrUnknownKind},
 		{"message_kind_too_large", message, written(t, []any{1, 256 + 5, 1, 2, 7, []any{}}), nil},
 		{"version_zero", entry, written(t, []any{0, 1, 7, 42, []byte{}}), nil},

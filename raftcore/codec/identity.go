@@ -58,6 +58,36 @@ func (Identity) DecodeMembership(e Encoded) (protocol.Membership, error) {
 	return pass[protocol.Membership](e, "decode membership")
 }
 
+// EncodeSessionChange implements Serializer.
+func (Identity) EncodeSessionChange(_ []byte, c protocol.SessionChange) (Encoded, error) {
+	return Encoded{Value: c}, nil
+}
+
+// DecodeSessionChange implements Serializer.
+func (Identity) DecodeSessionChange(e Encoded) (protocol.SessionChange, error) {
+	return pass[protocol.SessionChange](e, "decode session change")
+}
+
+// EncodeSession implements Serializer.
+func (Identity) EncodeSession(_ []byte, s protocol.Session) (Encoded, error) {
+	return Encoded{Value: s}, nil
+}
+
+// DecodeSession implements Serializer.
+func (Identity) DecodeSession(e Encoded) (protocol.Session, error) {
+	return pass[protocol.Session](e, "decode session")
+}
+
+// EncodeSessionsHead implements Serializer.
+func (Identity) EncodeSessionsHead(_ []byte, h protocol.SessionsHead) (Encoded, error) {
+	return Encoded{Value: h}, nil
+}
+
+// DecodeSessionsHead implements Serializer.
+func (Identity) DecodeSessionsHead(e Encoded) (protocol.SessionsHead, error) {
+	return pass[protocol.SessionsHead](e, "decode sessions head")
+}
+
 func pass[T any](e Encoded, op string) (T, error) {
 	v, ok := e.Value.(T)
 	if !ok {

@@ -15,10 +15,11 @@ const msgpackName = "msgpack/1"
 
 // The highest version of each value that this release reads, and the one it writes.
 const (
-	messageVersion    = 1
+	messageVersion    = 2 // written only where version 1 cannot tell it
 	entryVersion      = 1
 	commandVersion    = 1
 	membershipVersion = 1
+	sessionVersion    = 1 // of a change, a session, and the head of a table
 )
 
 var (
@@ -66,6 +67,15 @@ func (Msgpack) EncodeMembership(dst []byte, m protocol.Membership) (Encoded, err
 // DecodeMembership implements Serializer.
 func (Msgpack) DecodeMembership(e Encoded) (protocol.Membership, error) { return memberships.decode(e) }
 
+// versionOf gives the lowest version of messages that can tell the body. Readers of version 1
+// take whatever is forwarded for commands.
+func versionOf(b protocol.Body) uint64 {
+	if f, ok := b.(*protocol.Forward); ok && f.As > 0 && f.As != protocol.EntryCommand {
+		return 2
+	}
+	return 1
+}
+
 func messageSize(m *protocol.Message) int { return bodyBound + bodySize(m.Body) }
 
 func writeMessage(w *writer, m *protocol.Message) {
@@ -74,7 +84,7 @@ func writeMessage(w *writer, m *protocol.Message) {
 		return
 	}
 	w.array(6)
-	w.uint(messageVersion)
+	w.uint(versionOf(m.Body))
 	w.uint(uint64(m.Body.Kind()))
 	w.uint(uint64(m.From))
 	w.uint(uint64(m.To))

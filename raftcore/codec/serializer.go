@@ -37,4 +37,13 @@ type Serializer interface {
 
 	EncodeMembership(dst []byte, m protocol.Membership) (Encoded, error)
 	DecodeMembership(Encoded) (protocol.Membership, error)
+
+	EncodeSessionChange(dst []byte, c protocol.SessionChange) (Encoded, error)
+	DecodeSessionChange(Encoded) (protocol.SessionChange, error)
+
+	EncodeSession(dst []byte, s protocol.Session) (Encoded, error)
+	DecodeSession(Encoded) (protocol.Session, error)
+
+	EncodeSessionsHead(dst []byte, h protocol.SessionsHead) (Encoded, error)
+	DecodeSessionsHead(Encoded) (protocol.SessionsHead, error)
 }

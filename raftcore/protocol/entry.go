@@ -8,7 +8,7 @@ const (
 	EntryNoOp          EntryKind = 1 // a new leader's first entry; no payload
 	EntryCommand       EntryKind = 2 // an encoded Command
 	EntryConfiguration EntryKind = 3 // an encoded Membership
-	EntrySession       EntryKind = 4 // a client session opened or expired
+	EntrySession       EntryKind = 4 // an encoded SessionChange
 )
 
 // String gives the kind's name.

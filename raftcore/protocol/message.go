@@ -177,9 +177,12 @@ type ReadResponse struct {
 
 // Forward hands clients' commands that a follower took to the leader. Each
 // payload is an encoded Command, to become an entry as it is. ID is the follower's own.
+// As is the kind of those entries: zero means EntryCommand, the other that may be forwarded is
+// EntrySession, whose payloads are encoded SessionChanges.
 type Forward struct {
 	ID       uint64
 	Payloads [][]byte
+	As       EntryKind
 }
 
 // ForwardRefused tells a follower that of the Forward with the ID only the first Taken

@@ -48,6 +48,36 @@ func (r Random) Command() protocol.Command {
 	}
 }
 
+// SessionChange draws a change; it need not make sense to a table of sessions.
+func (r Random) SessionChange() protocol.SessionChange {
+	c := protocol.SessionChange{
+		Op:      protocol.SessionOp(1 + r.IntN(4)),
+		ReplyTo: protocol.ReplyTo{Member: protocol.MemberID(r.number()), Request: r.number()},
+		Clock:   r.number(), Timeout: r.number(), MaxSessions: r.number(), MaxAnswer: r.number(),
+	}
+	for range r.IntN(20) {
+		c.Clients = append(c.Clients, r.number())
+	}
+	return c
+}
+
+// Session draws a session.
+func (r Random) Session() protocol.Session {
+	return protocol.Session{
+		Client: r.number(), Timeout: r.number(), MaxAnswer: r.number(),
+		Active: protocol.Index(r.number()), Fresh: r.flag(), Seen: r.number(),
+		Serial: r.number(), Answer: protocol.Answer{Data: r.payload(), TooLarge: r.flag()},
+	}
+}
+
+// SessionsHead draws the head of a table.
+func (r Random) SessionsHead() protocol.SessionsHead {
+	return protocol.SessionsHead{
+		Applied: protocol.Index(r.number()), Clock: r.number(),
+		ClockTerm: protocol.Term(r.number()), Reading: r.number(),
+	}
+}
+
 // Membership draws a membership; it need not make sense to Raft.
 func (r Random) Membership() protocol.Membership {
 	m := protocol.Membership{Highest: protocol.MemberID(r.number())}
@@ -108,7 +138,7 @@ func (r Random) body(k protocol.MessageKind) protocol.Body {
 	case protocol.KindReadResponse:
 		return &protocol.ReadResponse{ID: r.number(), Index: protocol.Index(r.number()), Rejected: r.flag()}
 	case protocol.KindForward:
-		b := &protocol.Forward{ID: r.number()}
+		b := &protocol.Forward{ID: r.number(), As: []protocol.EntryKind{0, protocol.EntryCommand, protocol.EntrySession}[r.IntN(3)]}
 		for range r.IntN(20) {
 			b.Payloads = append(b.Payloads, r.payload())
 		}

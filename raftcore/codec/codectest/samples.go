@@ -40,6 +40,7 @@ func Messages() []Sample[protocol.Message] {
 	add("read_response", &protocol.ReadResponse{ID: 9, Index: 41})
 	add("read_response_rejected", &protocol.ReadResponse{ID: 10, Rejected: true})
 	add("forward", &protocol.Forward{ID: 11, Payloads: [][]byte{[]byte("one"), nil, []byte("three")}})
+	add("forward_session", &protocol.Forward{ID: 12, Payloads: [][]byte{[]byte("change")}, As: protocol.EntrySession})
 	add("forward_refused", &protocol.ForwardRefused{ID: 11, Taken: 2, Reason: protocol.Overloaded})
 	add("resigned", &protocol.Resigned{})
 	add("repair_request", &protocol.RepairRequest{Entries: []protocol.EntryID{{Term: 6, Index: 41}, {Term: 7, Index: 43}}})
@@ -79,6 +80,36 @@ func Commands() []Sample[protocol.Command] {
 			Client: 0x8000000000000001, Serial: 12, ReplyTo: protocol.ReplyTo{Member: 3, Request: 1000}, Payload: []byte("put k v"),
 		}},
 		{"empty", protocol.Command{}},
+	}
+}
+
+// SessionChanges gives a change of every kind.
+func SessionChanges() []Sample[protocol.SessionChange] {
+	return []Sample[protocol.SessionChange]{
+		{"open", protocol.SessionChange{
+			Op: protocol.SessionOpen, ReplyTo: protocol.ReplyTo{Member: 3, Request: 1000},
+			Timeout: 60_000, MaxSessions: 4096, MaxAnswer: 16 << 10,
+		}},
+		{"keep", protocol.SessionChange{Op: protocol.SessionKeep, Clients: []uint64{5, 1 << 40, 7}}},
+		{"expire", protocol.SessionChange{Op: protocol.SessionExpire, Clients: []uint64{5, 6, 7}}},
+		{"clock", protocol.SessionChange{Op: protocol.SessionClock, Clock: 1_234_567}},
+	}
+}
+
+// Sessions gives sessions with all kinds of answers.
+func Sessions() []Sample[protocol.Session] {
+	return []Sample[protocol.Session]{
+		{"opened", protocol.Session{Client: 41, Timeout: 60_000, MaxAnswer: 16 << 10, Active: 41, Fresh: true}},
+		{"answered", protocol.Session{Client: 41, Timeout: 60_000, Active: 1 << 33, Seen: 99_000, Serial: 12, Answer: protocol.Answer{Data: []byte("answer")}}},
+		{"too_large", protocol.Session{Client: 41, Timeout: 60_000, MaxAnswer: 1, Active: 43, Seen: 1, Serial: 1, Answer: protocol.Answer{TooLarge: true}}},
+	}
+}
+
+// SessionsHeads gives heads of tables.
+func SessionsHeads() []Sample[protocol.SessionsHead] {
+	return []Sample[protocol.SessionsHead]{
+		{"empty", protocol.SessionsHead{}},
+		{"read", protocol.SessionsHead{Applied: 1 << 33, Clock: 99_000, ClockTerm: 7, Reading: 1_234_567}},
 	}
 }
 

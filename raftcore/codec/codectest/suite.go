@@ -66,6 +66,15 @@ func samples(s codec.Serializer) (fs []form) {
 	for _, x := range Memberships() {
 		fs = append(fs, formOf("membership "+x.Name, x.Value, s.EncodeMembership, s.DecodeMembership))
 	}
+	for _, x := range SessionChanges() {
+		fs = append(fs, formOf("session change "+x.Name, x.Value, s.EncodeSessionChange, s.DecodeSessionChange))
+	}
+	for _, x := range Sessions() {
+		fs = append(fs, formOf("session "+x.Name, x.Value, s.EncodeSession, s.DecodeSession))
+	}
+	for _, x := range SessionsHeads() {
+		fs = append(fs, formOf("sessions head "+x.Name, x.Value, s.EncodeSessionsHead, s.DecodeSessionsHead))
+	}
 	return fs
 }
 
@@ -77,7 +86,10 @@ func random(s codec.Serializer, seed uint64) (fs []form) {
 	return append(fs,
 		formOf("entry", r.Entry(), s.EncodeEntry, s.DecodeEntry),
 		formOf("command", r.Command(), s.EncodeCommand, s.DecodeCommand),
-		formOf("membership", r.Membership(), s.EncodeMembership, s.DecodeMembership))
+		formOf("membership", r.Membership(), s.EncodeMembership, s.DecodeMembership),
+		formOf("session change", r.SessionChange(), s.EncodeSessionChange, s.DecodeSessionChange),
+		formOf("session", r.Session(), s.EncodeSession, s.DecodeSession),
+		formOf("sessions head", r.SessionsHead(), s.EncodeSessionsHead, s.DecodeSessionsHead))
 }
 
 func testCoverage(t *testing.T) {
