@@ -47,20 +47,13 @@ func (f frozen) WriteTo(w io.Writer) (int64, error) {
 
 func (frozen) Close() error { return nil }
 
-// A group of real hosts in one process is stopped at the moment when the first member
-// is about to tell that a command was applied. Everything stands still then, and one can see
-// that a majority has the command on disk.
-func Example_pauser() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+// group starts three real hosts in one process that send by the board. stop ends them.
+func group(p *pauser.Pauser, board *memcomms.Switchboard) (hosts []*host.Host, stop func()) {
 	members := protocol.Membership{Members: []protocol.Member{
 		{ID: 1, Address: "1", Suffrage: protocol.Voter},
 		{ID: 2, Address: "2", Suffrage: protocol.Voter},
 		{ID: 3, Address: "3", Suffrage: protocol.Voter},
 	}}
-	var p pauser.Pauser
-	board := memcomms.Watched(codec.Msgpack{}, p.Pass)
-	var hosts []*host.Host
 	for _, m := range members.Members {
 		o := host.Options{
 			ID: m.ID, Membership: members,
@@ -71,13 +64,27 @@ func Example_pauser() {
 		p.Attach(&o)
 		h, err := host.Start(o)
 		if err != nil {
-			fmt.Println(err)
-			return
+			panic(err)
 		}
 		hosts = append(hosts, h)
-		defer h.Close()
 	}
-	defer p.Close()
+	return hosts, func() {
+		p.Close()
+		for _, h := range hosts {
+			h.Close()
+		}
+	}
+}
+
+// A group of real hosts in one process is stopped at the moment when the first member
+// is about to tell that a command was applied. Everything stands still then, and one can see
+// that a majority has the command on disk.
+func Example_pauser() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var p pauser.Pauser
+	hosts, stop := group(&p, memcomms.Watched(codec.Msgpack{}, p.Pass))
+	defer stop()
 
 	if _, err := hosts[0].Propose(ctx, []byte("first")); err != nil {
 		fmt.Println(err)
@@ -96,7 +103,7 @@ func Example_pauser() {
 	}
 	durable := 0
 	for _, s := range p.Look() {
-		if s.Last >= next {
+		if s.Stable >= next {
 			durable++
 		}
 	}
@@ -106,6 +113,45 @@ func Example_pauser() {
 	// Output:
 	// on the disks of a majority: true
 	// answer: 2
+}
+
+// Whatever is to happen to single messages is said by interceptors. Here member 3 cannot
+// ask for votes, and never hears of an entry; every other message comes twice. The group
+// serves all the same.
+func Example_interceptors() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var p pauser.Pauser
+	board := memcomms.Watched(codec.Msgpack{}, p.Pass)
+	board.Intercept(memcomms.Interceptors{BeforeIn: func(m protocol.Message) []memcomms.Parcel {
+		switch b := m.Body.(type) {
+		case *protocol.AppendRequest:
+			if m.To == 3 && len(b.Entries) > 0 {
+				return nil
+			}
+		case *protocol.PreVoteRequest:
+			if m.From == 3 {
+				return nil
+			}
+		case *protocol.Forward:
+			return memcomms.Pass(m) // twice would be two commands
+		}
+		return []memcomms.Parcel{{Message: m}, {Message: m}}
+	}})
+	hosts, stop := group(&p, board)
+	defer stop()
+	r, err := hosts[0].Propose(ctx, []byte("x"))
+	fmt.Println("answer:", r.Value, err)
+	fmt.Println("messages were lost:", board.Dropped() > 0)
+	for _, s := range p.Look() {
+		if s.Member == 3 {
+			fmt.Println("member 3 has entries:", s.Last > 0)
+		}
+	}
+	// Output:
+	// answer: 1 <nil>
+	// messages were lost: true
+	// member 3 has entries: false
 }
 
 // The simulator takes the same conditions. Here the leader crashes right when it has

@@ -122,7 +122,7 @@ func (h *Host) step(in replica.Input) {
 	if h.Fault() != nil {
 		return
 	}
-	e := h.replica.Step(in)
+	e := h.observed(in)
 	if e.Violation != nil {
 		h.fail(fault.New(fault.InvariantBroken, time.Now(), e.Violation, "raft stopped"))
 		return
@@ -153,6 +153,18 @@ func (h *Host) step(in replica.Input) {
 	for _, r := range e.Refused {
 		h.refused(r)
 	}
+}
+
+// observed steps the input under the eyes of the observer, if there is one.
+func (h *Host) observed(in replica.Input) replica.Effects {
+	o := h.opts.Observer
+	if o == nil {
+		return h.replica.Step(in)
+	}
+	o.BeforeStep(in)
+	e := h.replica.Step(in)
+	o.AfterStep(in, &e, h.replica.Status())
+	return e
 }
 
 // write queues what is to be made durable. An Install is done when the log is

@@ -51,7 +51,18 @@ type Options struct {
 	Faults          Reporter              // default: none
 	OnUnrecoverable fault.OnUnrecoverable // default: Hold
 	OnStateChange   func(State)           // called from the loop; must not block
+	Observer        Observer              // default: none; of tests
 	Logger          logr.Logger
+}
+
+// Observer sees every step of a member, for tests and traces. It is called from the loop:
+// while it waits, the member does nothing, and Status does not answer.
+type Observer interface {
+	// BeforeStep is told of an input that is about to be stepped.
+	BeforeStep(replica.Input)
+	// AfterStep is told what came of the input, before any of it is done. The effects
+	// are valid during the call, and must not be changed.
+	AfterStep(replica.Input, *replica.Effects, replica.Status)
 }
 
 // State is the present role, term and leader.

@@ -3,6 +3,7 @@ package memcomms
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
@@ -22,9 +23,11 @@ type Comms struct {
 	id      protocol.MemberID
 	handler transport.Handler
 	stop    chan struct{}
-	calls   sync.WaitGroup // goroutines of the doors
+	calls   sync.WaitGroup // goroutines of the doors, and of the outbox
+	wake    chan struct{}  // holds one token: the outbox is not empty
 
 	// The board's lock owns these.
+	outbox []protocol.Message // while somebody watches
 	peers  map[protocol.MemberID]string
 	doors  map[protocol.MemberID]*door
 	closed bool
@@ -46,14 +49,74 @@ type item struct {
 
 // Send implements transport.Comms.
 func (c *Comms) Send(messages []protocol.Message) {
-	for _, m := range messages {
-		c.board.tell(pauser.Sent, c.id, m)
-		e, err := c.board.serializer.EncodeMessage(nil, m)
-		if err != nil {
-			panic(fmt.Sprintf("memcomms: member %d sends what cannot be encoded: %v", c.id, err))
-		}
-		c.send(letter{encoded: e, message: m, size: size(m)})
+	if c.board.watch != nil {
+		c.queue(messages)
+		return
 	}
+	for _, m := range messages {
+		c.post(m)
+	}
+}
+
+// queue leaves messages to a goroutine of their own: the watcher may hold them up, and
+// Send returns at once all the same.
+func (c *Comms) queue(messages []protocol.Message) {
+	c.board.mu.Lock()
+	c.outbox = append(c.outbox, messages...)
+	c.board.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// postAll posts what is queued, in order.
+func (c *Comms) postAll() {
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-c.wake:
+		}
+		c.board.mu.Lock()
+		messages := c.outbox
+		c.outbox = nil
+		c.board.mu.Unlock()
+		for _, m := range messages {
+			if c.isClosed() {
+				return
+			}
+			c.post(m)
+		}
+	}
+}
+
+// post lets a message leave, or what the interceptors make of it.
+func (c *Comms) post(m protocol.Message) {
+	in := c.board.interceptors()
+	for _, p := range in.out(m) {
+		if p.Delay > 0 {
+			time.AfterFunc(p.Delay, func() { c.leave(p.Message, in.AfterOut) })
+			continue
+		}
+		c.leave(p.Message, in.AfterOut)
+	}
+}
+
+func (c *Comms) leave(m protocol.Message, after func(protocol.Message)) {
+	c.board.tell(pauser.Sent, c.id, m)
+	c.send(letter{encoded: c.encode(m), message: m, size: size(m)})
+	if after != nil {
+		after(m)
+	}
+}
+
+func (c *Comms) encode(m protocol.Message) codec.Encoded {
+	e, err := c.board.serializer.EncodeMessage(nil, m)
+	if err != nil {
+		panic(fmt.Sprintf("memcomms: member %d sends what cannot be encoded: %v", c.id, err))
+	}
+	return e
 }
 
 func (c *Comms) send(l letter) {
@@ -166,10 +229,40 @@ func (c *Comms) serve(from protocol.MemberID, d *door) {
 				c.handler.Disconnected(from)
 				continue
 			}
-			m := c.decode(i.encoded)
-			c.board.tell(pauser.Arrived, c.id, m)
-			c.handler.Receive([]protocol.Message{m})
+			c.receive(from, i.letter)
 		}
+	}
+}
+
+// receive gives the handler a message, or what the interceptors make of it.
+func (c *Comms) receive(from protocol.MemberID, l letter) {
+	m := c.decode(l.encoded)
+	in := c.board.interceptors()
+	parcels := []Parcel{{Message: m}}
+	if !l.delayed {
+		parcels = in.in(m)
+	}
+	for _, p := range parcels {
+		if p.Delay > 0 {
+			time.AfterFunc(p.Delay, func() { c.again(from, p.Message) })
+			continue
+		}
+		c.board.tell(pauser.Arrived, c.id, p.Message)
+		c.handler.Receive([]protocol.Message{p.Message})
+		if in.AfterIn != nil {
+			in.AfterIn(p.Message)
+		}
+	}
+}
+
+// again puts a message that was delayed at the end of its sender's queue.
+func (c *Comms) again(from protocol.MemberID, m protocol.Message) {
+	b := c.board
+	l := letter{encoded: c.encode(m), message: m, size: size(m), delayed: true}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.closed || !c.door(from).put(l) {
+		b.state.dropped++
 	}
 }
 

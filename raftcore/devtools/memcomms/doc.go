@@ -4,11 +4,12 @@
 //
 // [Switchboard], on which each member gets its [Comms], an implementation of
 // transport.Comms; and what can be done to the traffic: cut a way, hold it back and
-// let it go message by message, break a connection, drop what a function picks.
+// let it go message by message, break a connection, drop what a function picks; and
+// [Interceptors], which look at single messages, change, drop, delay and repeat them.
 //
 // # Never here
 //
-// Sockets, clocks, randomness, Raft's rules.
+// Sockets, randomness, Raft's rules; no clock but for what an interceptor delays.
 //
 // # Invariants
 //
@@ -19,5 +20,6 @@
 // # How to add
 //
 // Another thing that a network can do: a verb of Switchboard, a field of route, a
-// test. It must keep the contract: a message arrives at most once and in order.
+// test. It must keep the contract, as only interceptors do not: a message arrives at most
+// once and in order.
 package memcomms

@@ -2,6 +2,7 @@ package memcomms
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -26,16 +27,25 @@ func TestComms(t *testing.T) {
 }
 
 // heard is a Handler that notes what comes.
-type heard struct{ news []string }
+type heard struct {
+	mu   sync.Mutex
+	news []string
+}
+
+func (h *heard) note(news ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.news = append(h.news, news...)
+}
 
 func (h *heard) Receive(messages []protocol.Message) {
 	for _, m := range messages {
-		h.news = append(h.news, fmt.Sprint("read ", m.Body.(*protocol.ReadRequest).ID))
+		h.note(fmt.Sprint("read ", number(m)))
 	}
 }
 
 func (h *heard) Disconnected(id protocol.MemberID) {
-	h.news = append(h.news, fmt.Sprint("lost ", id))
+	h.note(fmt.Sprint("lost ", id))
 }
 
 // pair connects members 1 and 2 and gives how 1 sends to 2, and what 2 hears.
@@ -57,6 +67,8 @@ func pair(t *testing.T) (b *Switchboard, send func(ids ...uint64), h *heard) {
 func expect(t *testing.T, h *heard, want ...string) {
 	t.Helper()
 	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if d := cmp.Diff(want, h.news); d != "" {
 		t.Errorf("member 2 heard (-want +got):\n%s", d)
 	}

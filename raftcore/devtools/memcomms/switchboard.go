@@ -23,6 +23,7 @@ type boardState struct {
 	members map[protocol.MemberID]*Comms // those that are not closed
 	routes  map[way]*route
 	drop    func(protocol.Message) bool
+	between Interceptors
 	dropped uint64
 }
 
@@ -41,13 +42,14 @@ type letter struct {
 	encoded codec.Encoded
 	message protocol.Message // as it was sent, for those who look and pick
 	size    int
+	delayed bool // BeforeIn has seen it
 }
 
 // New makes a switchboard without members. Each message goes through the serializer.
 func New(s codec.Serializer) *Switchboard { return Watched(s, nil) }
 
-// Watched is New with a function that is told of each message that is sent, from the
-// sender's goroutine, and of each one that is about to be received, from the
+// Watched is New with a function that is told of each message that leaves, from one
+// goroutine for each sender, and of each one that is about to be received, from the
 // goroutine that calls the Handler. It may block: that is how a Pauser stops a group.
 func Watched(s codec.Serializer, watch func(pauser.Event)) *Switchboard {
 	return &Switchboard{serializer: s, watch: watch, state: boardState{
@@ -59,7 +61,10 @@ func Watched(s codec.Serializer, watch func(pauser.Event)) *Switchboard {
 // Connect gives a member its comms. A member that was closed may be connected again:
 // that is its next process.
 func (b *Switchboard) Connect(id protocol.MemberID, h transport.Handler) *Comms {
-	c := &Comms{board: b, id: id, handler: h, stop: make(chan struct{}), doors: map[protocol.MemberID]*door{}}
+	c := &Comms{board: b, id: id, handler: h, stop: make(chan struct{}), wake: make(chan struct{}, 1), doors: map[protocol.MemberID]*door{}}
+	if b.watch != nil {
+		c.calls.Go(c.postAll)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.state.members[id] = c

@@ -4,14 +4,17 @@ import (
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
 	"github.com/quorate/quorate/raftcore/storage"
 )
 
-// Attach lets a host that is about to be started tell this Pauser of its role, term and
-// leader, of what its log has durable, and of what its state machine has applied.
-// Messages are told of by the comms.
+// Attach lets a host that is about to be started tell this Pauser of every input before
+// it is stepped, of what became of the member by it, of what its log has durable, and of
+// what its state machine has applied. Messages are told of by the comms. A member that starts again is attached again.
 func (p *Pauser) Attach(o *host.Options) {
 	id := o.ID
+	p.note(id, func(s *Status) { *s = Status{Member: id, Up: true} })
+	o.Observer = observer{p, id, o.Observer}
 	o.Log = &watchedLog{o.Log, p, id}
 	applied := watchedApplied{p, id, o.Machine}
 	if d, durable := o.Machine.(machine.Durable); durable {
@@ -19,13 +22,53 @@ func (p *Pauser) Attach(o *host.Options) {
 	} else {
 		o.Machine = watchedMachine{o.Machine, applied}
 	}
-	before := o.OnStateChange
-	o.OnStateChange = func(s host.State) {
-		if before != nil {
-			before(s)
-		}
-		p.change(id, func(x *Status) { x.Role, x.Term, x.Leader = s.Role, s.Term, s.Leader })
+}
+
+// note changes what is known of a member at once, without an event.
+func (p *Pauser) note(id protocol.MemberID, f func(*Status)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.update(id, f)
+}
+
+// observer passes on what a host tells of its steps.
+type observer struct {
+	p    *Pauser
+	id   protocol.MemberID
+	next host.Observer // nil: none
+}
+
+// BeforeStep implements host.Observer.
+func (o observer) BeforeStep(in replica.Input) {
+	if _, message := in.(replica.Receive); !message { // the comms told of those
+		o.p.pass(Event{Kind: Taken, Member: o.id, Input: in}, nil)
 	}
+	if o.next != nil {
+		o.next.BeforeStep(in)
+	}
+}
+
+// AfterStep implements host.Observer.
+func (o observer) AfterStep(in replica.Input, e *replica.Effects, s replica.Status) {
+	if o.next != nil {
+		o.next.AfterStep(in, e, s)
+	}
+	o.p.change(o.id, func(x *Status) {
+		x.Role, x.Term, x.Leader = s.Role, s.Term, s.Leader
+		x.Last, x.Commit, x.Applied = s.Last.Index, s.Commit, max(x.Applied, s.Applied)
+	})
+}
+
+// change passes the news of what has become of a member, if it is any.
+func (p *Pauser) change(id protocol.MemberID, f func(*Status)) {
+	for _, old := range p.Look() {
+		now := old
+		f(&now)
+		if old.Member == id && old == now {
+			return
+		}
+	}
+	p.pass(Event{Kind: Changed, Member: id}, f)
 }
 
 // watchedLog tells of writes that have become durable, before the host learns of it.
@@ -35,10 +78,12 @@ type watchedLog struct {
 	id protocol.MemberID
 }
 
+// Append implements storage.Log.
 func (l *watchedLog) Append(entries []protocol.Entry, done func(error)) {
 	l.Log.Append(entries, l.told(entries[len(entries)-1].Index, done))
 }
 
+// Reset implements storage.Log.
 func (l *watchedLog) Reset(base protocol.EntryID, done func(error)) {
 	l.Log.Reset(base, l.told(base.Index, done))
 }
@@ -46,7 +91,7 @@ func (l *watchedLog) Reset(base protocol.EntryID, done func(error)) {
 func (l *watchedLog) told(last protocol.Index, done func(error)) func(error) {
 	return func(err error) {
 		if err == nil {
-			l.p.change(l.id, func(s *Status) { s.Last = last })
+			l.p.pass(Event{Kind: Written, Member: l.id}, func(s *Status) { s.Stable = last })
 		}
 		done(err)
 	}
@@ -57,10 +102,16 @@ type watchedMachine struct {
 	watchedApplied
 }
 
+// Close implements machine.StateMachine.
+func (m watchedMachine) Close() error { return m.close() }
+
 type watchedDurable struct {
 	machine.Durable
 	watchedApplied
 }
+
+// Close implements machine.StateMachine.
+func (m watchedDurable) Close() error { return m.close() }
 
 // watchedApplied tells of what was applied, before clients are answered.
 type watchedApplied struct {
@@ -74,5 +125,11 @@ func (w watchedApplied) AppliedTo(id protocol.EntryID) {
 	if a, ok := w.machine.(machine.AppliedTo); ok {
 		a.AppliedTo(id)
 	}
-	w.p.change(w.id, func(s *Status) { s.Applied, s.Commit = id.Index, max(s.Commit, id.Index) })
+	w.p.change(w.id, func(s *Status) { s.Applied = id.Index })
+}
+
+// close is the end of a member's life.
+func (w watchedApplied) close() error {
+	w.p.note(w.id, func(s *Status) { *s = Status{Member: w.id} })
+	return w.machine.Close()
 }

@@ -163,6 +163,9 @@ func (c *Cluster) membership() protocol.Membership {
 }
 
 func (c *Cluster) emit(e pauser.Event) {
+	if len(c.watchers) > 0 {
+		e.Group = c.Status()
+	}
 	for _, w := range c.watchers {
 		w(e)
 	}
