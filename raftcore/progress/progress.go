@@ -52,6 +52,7 @@ type Progress struct {
 	SentCommit protocol.Index // highest commit index that was sent
 	Awaits     protocol.Index // commands that the follower forwarded are among the entries up to here
 	Fetching   bool           // entries for it are being read from the log
+	Unfit      bool           // it said that it should not lead
 
 	state    State
 	paused   bool // Probe: wait for an answer, be it to a heartbeat

@@ -23,6 +23,8 @@ type Config struct {
 	MaxUncommittedBytes int // not committed, or not durable at the leader: beyond it a leader refuses proposals
 	MaxTailBytes        int // entries kept in memory beside those that must be
 
+	Serial bool // at most one client command of the group is in flight; the same on all members
+
 	Mutation mutation.Set // deliberate bugs, for tests of the tests only
 }
 

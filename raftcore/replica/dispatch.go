@@ -1,6 +1,9 @@
 package replica
 
-import "github.com/quorate/quorate/raftcore/protocol"
+import (
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
 
 // handler does what one role does about one kind of message, which has the
 // replica's own term (PreVote messages: see protocol.Message).
@@ -26,14 +29,14 @@ const (
 //	TimeoutNow       | campaignNow   | campaignNow   | ignore        | ignore          | ignore
 //	ReadRequest      | refuseRead    | refuseRead    | refuseRead    | takeReadRequest | refuseRead
 //	ReadResponse     | takeReadIndex | ignore        | ignore        | ignore          | takeReadIndex
-//	Forward          | ignore        | ignore        | ignore        | takeForward     | ignore
-//	ForwardRefused   | ignore        | ignore        | ignore        | ignore          | ignore
-//	Resigned         | ignore        | ignore        | ignore        | ignore          | ignore
+//	Forward          | refuseForward | refuseForward | ignore        | takeForward     | refuseForward
+//	ForwardRefused   | takeRefusal   | takeRefusal   | ignore        | ignore          | takeRefusal
+//	Resigned         | leaderResigned | ignore       | ignore        | ignore          | leaderResigned
 //	RepairRequest    | ignore        | ignore        | ignore        | ignore          | ignore
 //	RepairResponse   | ignore        | ignore        | ignore        | ignore          | ignore
 //
-// A Forward that reaches none but the leader is dropped, not passed on: it can never
-// travel in circles, and its client must expect a lost command anyway.
+// A Forward that reaches another than the leader is refused, not passed on: it can never
+// travel in circles. A Candidate never led in its term.
 var dispatch = func() (table [roles][kinds]handler) {
 	for role := range table {
 		table[role] = [kinds]handler{
@@ -58,6 +61,12 @@ var dispatch = func() (table [roles][kinds]handler) {
 	table[Follower][protocol.KindTimeoutNow] = (*Replica).campaignNow
 	table[Follower][protocol.KindReadResponse] = (*Replica).takeReadIndex
 	table[Learner][protocol.KindReadResponse] = (*Replica).takeReadIndex
+	for _, role := range [...]Role{Follower, PreCandidate, Learner} {
+		table[role][protocol.KindForward] = (*Replica).refuseForward
+		table[role][protocol.KindForwardRefused] = (*Replica).takeRefusal
+	}
+	table[Follower][protocol.KindResigned] = (*Replica).leaderResigned
+	table[Learner][protocol.KindResigned] = (*Replica).leaderResigned
 	table[PreCandidate][protocol.KindPreVoteResponse] = (*Replica).takePreVote
 	table[PreCandidate][protocol.KindTimeoutNow] = (*Replica).campaignNow
 	table[Candidate][protocol.KindVoteResponse] = (*Replica).takeVote
@@ -124,6 +133,10 @@ func (r *Replica) receiveLower(m protocol.Message) {
 		r.send(m.From, &protocol.SnapshotResponse{Last: body.Meta.Last, Rejected: true})
 	case *protocol.ReadRequest:
 		r.refuseRead(m)
+	case *protocol.Resigned:
+		if r.cfg.Mutation.Has(mutation.ResignedOfOldTerm) {
+			r.leaderResigned(m)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // election, first only whether it could win one (thesis section 9.6). A candidate
 // that has not won within its timeout starts anew in the same way.
 func (r *Replica) electionTimeout() {
-	if r.voters.Has(r.cfg.ID) {
+	if r.voters.Has(r.cfg.ID) && r.mayStand() {
 		r.startPreVote(false)
 		return
 	}
@@ -29,7 +29,7 @@ func (r *Replica) disconnected(m protocol.MemberID) {
 		return
 	}
 	r.forgetLeaderContact()
-	if r.role == Follower {
+	if r.role == Follower && r.fitness == Fit {
 		r.startPreVote(true)
 	}
 }
@@ -70,9 +70,10 @@ func (r *Replica) campaign(transfer bool) {
 }
 
 // campaignNow is the other end of a transfer: the leader has seen to it that this
-// log is complete, so no pre-vote is needed (thesis section 3.10).
+// log is complete, so no pre-vote is needed (thesis section 3.10). One that is only unfit
+// obeys: somebody wanted just this member.
 func (r *Replica) campaignNow(m protocol.Message) {
-	if r.leader == 0 || r.leader == m.From {
+	if r.fitness != Unable && (r.leader == 0 || r.leader == m.From) {
 		r.campaign(true)
 	}
 }
@@ -180,6 +181,7 @@ func (r *Replica) becomeFollower(t protocol.Term, leader protocol.MemberID) {
 	if t > r.term {
 		r.term, r.vote, r.writes.hard = t, 0, true
 		r.heardRound = 0
+		r.forwards.forget()
 	}
 	if r.role == Leader {
 		r.stopLeading()
@@ -190,13 +192,4 @@ func (r *Replica) becomeFollower(t protocol.Term, leader protocol.MemberID) {
 	r.role, r.leader = r.passiveRole(), leader
 	r.votes, r.hasty = r.votes[:0], false
 	r.resetElectionTimer()
-}
-
-// resign gives up leadership or candidacy without a new term.
-func (r *Replica) resign() {
-	switch r.role {
-	case Leader, Candidate, PreCandidate:
-		r.forgetLeaderContact()
-		r.becomeFollower(r.term, 0)
-	}
 }

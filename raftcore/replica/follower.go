@@ -125,5 +125,5 @@ func (r *Replica) reject(to protocol.MemberID, req *protocol.AppendRequest) {
 }
 
 func (r *Replica) answer(req *protocol.AppendRequest) *protocol.AppendResponse {
-	return &protocol.AppendResponse{Round: req.Round, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot}
+	return &protocol.AppendResponse{Round: req.Round, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot, Unfit: r.fitness != Fit}
 }

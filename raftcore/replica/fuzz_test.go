@@ -52,7 +52,7 @@ func (b *bytes) id() protocol.EntryID      { return protocol.EntryID{Term: b.ter
 func (b *bytes) config() replica.Config {
 	return replica.Config{
 		ID: 1, ElectionTicks: 3, HeartbeatTicks: 1, Incarnation: 1, Boot: 1,
-		MaxMessageBytes: 1 + b.below(100), MaxInflight: 1 + b.below(3), MaxUncommittedBytes: 100, MaxTailBytes: b.below(200),
+		MaxMessageBytes: 1 + b.below(100), MaxInflight: 1 + b.below(3), MaxUncommittedBytes: 100, MaxTailBytes: b.below(200), Serial: b.yes(),
 	}
 }
 
@@ -82,7 +82,7 @@ func (b *bytes) membership() protocol.Membership {
 }
 
 func (b *bytes) input() replica.Input {
-	switch b.below(15) {
+	switch b.below(16) {
 	case 0:
 		return replica.Tick{}
 	case 1:
@@ -107,6 +107,8 @@ func (b *bytes) input() replica.Input {
 		return replica.Transfer{To: b.member()}
 	case 11:
 		return replica.Resign{}
+	case 12:
+		return replica.Fitness{Level: replica.FitnessLevel(b.below(4))}
 	}
 	return replica.Receive{Message: protocol.Message{From: b.member(), To: 1, Term: b.term(), Body: b.body()}}
 }
@@ -124,7 +126,7 @@ func (b *bytes) entries(prev protocol.EntryID) []protocol.Entry {
 }
 
 func (b *bytes) body() protocol.Body {
-	switch protocol.MessageKind(b.below(14)) {
+	switch protocol.MessageKind(b.below(17)) {
 	case protocol.KindPreVoteRequest:
 		return &protocol.PreVoteRequest{Last: b.id()}
 	case protocol.KindPreVoteResponse:
@@ -152,7 +154,11 @@ func (b *bytes) body() protocol.Body {
 	case protocol.KindReadResponse:
 		return &protocol.ReadResponse{ID: uint64(b.below(3)), Index: b.index(), Rejected: b.yes()}
 	case protocol.KindForward:
-		return &protocol.Forward{Payloads: make([][]byte, b.below(3))}
+		return &protocol.Forward{ID: uint64(b.below(2)), Payloads: make([][]byte, b.below(3))}
+	case protocol.KindForwardRefused:
+		return &protocol.ForwardRefused{ID: uint64(b.below(3)), Taken: b.below(4) - 1, Reason: protocol.RefusalReason(b.below(7))}
+	case protocol.KindResigned:
+		return &protocol.Resigned{}
 	}
 	return nil
 }

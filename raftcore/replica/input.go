@@ -68,6 +68,10 @@ type Transfer struct{ To protocol.MemberID }
 // progress.
 type Resign struct{}
 
+// Fitness tells how well this member could lead, from now on; a replica begins as Fit. One
+// that is not fit leaves elections to others, and hands over when it leads.
+type Fitness struct{ Level FitnessLevel }
+
 func (Tick) input()             {}
 func (Receive) input()          {}
 func (Propose) input()          {}
@@ -81,3 +85,4 @@ func (SnapshotSent) input()     {}
 func (Disconnected) input()     {}
 func (Transfer) input()         {}
 func (Resign) input()           {}
+func (Fitness) input()          {}

@@ -36,6 +36,13 @@ func (r *Replica) checkRole(hold check) {
 	hold(3, leads == (r.leader == r.cfg.ID), "%v follows %d", r.role, r.leader)
 	hold(3, leads || len(r.followers) == 0 && r.transfer == transfer{} && len(r.reads.asked)+len(r.reads.waiting) == 0,
 		"%v has %d followers, transfer %v, %d reads", r.role, len(r.followers), r.transfer, len(r.reads.asked)+len(r.reads.waiting))
+	bytes := 0
+	for _, f := range r.forwards.sent {
+		bytes += f.bytes
+	}
+	hold(7, bytes == r.forwards.bytes && (leads || len(r.forwards.sent) <= maxForwards && bytes <= r.cfg.MaxUncommittedBytes),
+		"%d forwards of %d bytes, counted as %d", len(r.forwards.sent), bytes, r.forwards.bytes)
+	hold(7, !leads && r.role != Candidate || len(r.forwards.sent) == 0, "%v remembers %d forwards", r.role, len(r.forwards.sent))
 	for i := range r.followers {
 		p := &r.followers[i]
 		err := p.CheckInvariants()

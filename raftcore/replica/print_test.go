@@ -78,14 +78,16 @@ func body(b protocol.Body) string {
 		return fmt.Sprintf(" prev=%s commit=%d%s%s", entryID(b.Prev), b.Commit, round(b.Round), entries(b.Entries))
 	case *protocol.AppendResponse:
 		if b.Rejected {
-			return fmt.Sprintf(" rejected %d, hint=%s%s", b.Match, entryID(b.Hint), round(b.Round))
+			return fmt.Sprintf(" rejected %d, hint=%s%s%s", b.Match, entryID(b.Hint), round(b.Round), unfit(b.Unfit))
 		}
-		return fmt.Sprintf(" match=%d%s", b.Match, round(b.Round))
+		return fmt.Sprintf(" match=%d%s%s", b.Match, round(b.Round), unfit(b.Unfit))
 	case *protocol.ReadResponse:
 		if b.Rejected {
 			return " rejected"
 		}
 		return fmt.Sprintf(" at %d", b.Index)
+	case *protocol.ForwardRefused:
+		return fmt.Sprintf(" took %d, then %v", b.Taken, b.Reason)
 	case *protocol.Forward:
 		return fmt.Sprintf(" %d commands", len(b.Payloads))
 	}
@@ -97,6 +99,13 @@ func granted(yes bool) string {
 		return " granted"
 	}
 	return " refused"
+}
+
+func unfit(yes bool) string {
+	if yes {
+		return " unfit"
+	}
+	return ""
 }
 
 func round(n uint64) string {

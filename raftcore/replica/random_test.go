@@ -60,6 +60,7 @@ func newChaos(seed uint64) *chaos {
 	c.config.MaxTailBytes = []int{0, 100, 1000, 1 << 20}[rng.IntN(4)]
 	c.config.MaxInflight = 1 + rng.IntN(4)
 	c.config.MaxUncommittedBytes = 100 + rng.IntN(5000)
+	c.config.Serial = rng.IntN(4) == 0
 	return c
 }
 
@@ -186,6 +187,9 @@ func (c *chaos) input(m *member, dice int) error {
 	case dice < 990:
 		return c.step(m, replica.Disconnected{Member: protocol.MemberID(1 + c.rng.IntN(len(c.members)))})
 	case dice < 991:
+		if c.rng.IntN(2) == 0 {
+			return c.step(m, replica.Fitness{Level: replica.FitnessLevel(c.rng.IntN(3))})
+		}
 		return c.step(m, replica.Resign{})
 	case dice < 994:
 		s := m.r.Status()
@@ -201,6 +205,11 @@ func (c *chaos) heal() error {
 	c.cut = nil
 	if err := c.startAll(); err != nil {
 		return err
+	}
+	for _, m := range c.members {
+		if err := c.step(m, replica.Fitness{Level: replica.FitnessLevel(c.rng.IntN(2))}); err != nil {
+			return err
+		}
 	}
 	for range 200 {
 		for _, m := range c.members {

@@ -26,6 +26,7 @@ import (
 //     of the log does not reach beyond it.
 //  6. The bytes that a leader counts as unsettled are those of its own term's entries
 //     that are not committed, or not durable here.
+//  7. What a follower remembers of its Forwards is of the present term, and bounded.
 //
 // The rule of persistence. A message leaves through Effects.Send only when the
 // (term, vote) that it is sent under is durable; while a HardState is still to be
@@ -65,6 +66,11 @@ type Replica struct {
 	unsettled int                 // bytes of those after it
 	transfer  transfer
 	reads     reads
+	aside     int // ticks since this leader began to hand over because it is not fit
+
+	fitness     FitnessLevel
+	forwards    forwards       // of a follower
+	lastCommand protocol.Index // of a leader of a serial group
 
 	fx        Effects
 	told      StateChange
@@ -100,7 +106,7 @@ func New(cfg Config, restore Restore) (*Replica, error) {
 		timers:  timers{random: generator(cfg.Seed)},
 	}
 	boot := generator(cfg.Boot)
-	r.reads.wire = boot.next()
+	r.reads.wire, r.forwards.last = boot.next(), boot.next()
 	r.setMembership(restore.Membership)
 	r.role = r.passiveRole()
 	r.forgetLeaderContact()
@@ -151,6 +157,8 @@ func (r *Replica) take(in Input) {
 		r.startTransfer(in.To)
 	case Resign:
 		r.resign()
+	case Fitness:
+		r.setFitness(in.Level)
 	}
 }
 

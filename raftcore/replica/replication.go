@@ -11,12 +11,15 @@ import (
 func (r *Replica) becomeLeader() {
 	r.becomeFollower(r.term, 0)
 	r.role, r.leader = Leader, r.cfg.ID
-	r.timers.heartbeat = 0
+	r.timers.heartbeat, r.timers.alone, r.aside = 0, 0, 0
 	r.ownFirst, r.settled = r.log.last+1, r.log.last
 	r.followers = r.followers[:0]
 	for _, id := range r.peers {
-		r.followers = append(r.followers, progress.New(id, r.ownFirst, r.cfg.MaxInflight))
+		p := progress.New(id, r.ownFirst, r.cfg.MaxInflight)
+		p.Unfit = true // until it says otherwise: nothing is handed over on a mere hope
+		r.followers = append(r.followers, p)
 	}
+	r.inheritCommands()
 	r.appendOwn(protocol.EntryNoOp, [][]byte{nil})
 }
 
@@ -48,6 +51,9 @@ func (r *Replica) tickLeader(beat bool) {
 		r.resign() // it cannot commit, and others may have elected another (thesis section 6.2)
 		return
 	}
+	if !r.tickAside() {
+		return
+	}
 	r.tickTransfer(beat)
 	for i := range r.followers {
 		p := &r.followers[i]
@@ -66,33 +72,36 @@ func (r *Replica) heardLately(id protocol.MemberID) bool {
 func (r *Replica) propose(kind protocol.EntryKind, payloads [][]byte) {
 	switch {
 	case len(payloads) == 0:
-	case r.role == Leader && r.transfer.to != 0:
-		r.refuse(Transferring, payloads)
 	case r.role == Leader:
-		if n := r.appendOwn(kind, payloads); n < len(payloads) {
-			r.refuse(Overloaded, payloads[n:])
+		if n, why := r.takeOwn(kind, payloads); n < len(payloads) {
+			r.refuse(why, payloads[n:])
 		}
 	case r.leader != 0 && kind == protocol.EntryCommand:
-		r.send(r.leader, &protocol.Forward{Payloads: payloads})
+		r.forward(payloads)
 	default:
 		r.refuse(NoLeader, payloads)
 	}
 }
 
-func (r *Replica) refuse(why RefusalReason, payloads [][]byte) {
-	r.fx.Refused = append(r.fx.Refused, Refusal{Reason: why, Payloads: payloads})
+// takeOwn appends what clients propose to this leader, directly or through a follower.
+// It gives how many were taken, and why not the others.
+func (r *Replica) takeOwn(kind protocol.EntryKind, payloads [][]byte) (int, RefusalReason) {
+	if r.transfer.to != 0 {
+		return 0, Transferring
+	}
+	room := r.serialRoom(kind, len(payloads))
+	n := r.appendOwn(kind, payloads[:room])
+	if n > 0 && kind == protocol.EntryCommand {
+		r.lastCommand = r.log.last
+	}
+	if n < room {
+		return n, Overloaded
+	}
+	return n, InFlight
 }
 
-// takeForward takes what clients of a follower propose. What cannot be taken is
-// dropped: the follower's clients find out by waiting, as when the message is lost.
-func (r *Replica) takeForward(m protocol.Message) {
-	if r.transfer.to != 0 {
-		return
-	}
-	r.appendOwn(protocol.EntryCommand, m.Body.(*protocol.Forward).Payloads)
-	if p := r.follower(m.From); p != nil {
-		p.Awaits = r.log.last
-	}
+func (r *Replica) refuse(why RefusalReason, payloads [][]byte) {
+	r.fx.Refused = append(r.fx.Refused, Refusal{Reason: why, Payloads: payloads})
 }
 
 // appendOwn appends entries of the leader's term until too much is not settled,
@@ -178,7 +187,7 @@ func (r *Replica) takeAnswer(m protocol.Message) {
 		r.heartbeat(p)
 		return
 	}
-	p.Silent = 0
+	p.Silent, p.Unfit = 0, a.Unfit
 	p.Round = max(p.Round, a.Round)
 	if a.Rejected {
 		if a.Match <= r.log.last {

@@ -73,7 +73,7 @@ func (r *Replica) install(in SnapshotReceived) {
 
 // matching answers a snapshot, in the round that was heard last.
 func (r *Replica) matching(match protocol.Index) *protocol.AppendResponse {
-	return &protocol.AppendResponse{Match: match, Round: r.heardRound, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot}
+	return &protocol.AppendResponse{Match: match, Round: r.heardRound, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot, Unfit: r.fitness != Fit}
 }
 
 // compacted forgets where terms begin below what the log can still give.

@@ -9,11 +9,12 @@ import (
 
 // Status is a copy of what a replica knows.
 type Status struct {
-	ID     protocol.MemberID
-	Role   Role
-	Term   protocol.Term
-	Vote   protocol.MemberID
-	Leader protocol.MemberID // 0: unknown
+	ID      protocol.MemberID
+	Role    Role
+	Term    protocol.Term
+	Vote    protocol.MemberID
+	Leader  protocol.MemberID // 0: unknown
+	Fitness FitnessLevel
 
 	Base    protocol.EntryID // the entry before the first one in the log
 	Last    protocol.EntryID
@@ -32,14 +33,15 @@ type FollowerStatus struct {
 	State    progress.State
 	Match    protocol.Index
 	Next     protocol.Index
-	Inflight int // requests with entries that are not answered
-	Silent   int // ticks since it was heard
+	Inflight int  // requests with entries that are not answered
+	Silent   int  // ticks since it was heard
+	Unfit    bool // it said that it should not lead
 }
 
 // Status tells what the replica knows.
 func (r *Replica) Status() Status {
 	s := Status{
-		ID: r.cfg.ID, Role: r.role, Term: r.term, Vote: r.vote, Leader: r.leader,
+		ID: r.cfg.ID, Role: r.role, Term: r.term, Vote: r.vote, Leader: r.leader, Fitness: r.fitness,
 		Base: r.log.base, Last: r.log.lastID(), Stable: r.writes.stable,
 		Commit: r.commit, Handed: r.handed, Applied: r.applied,
 		Membership: r.membership.Clone(),
@@ -47,7 +49,7 @@ func (r *Replica) Status() Status {
 	for i := range r.followers {
 		p := &r.followers[i]
 		s.Followers = append(s.Followers, FollowerStatus{
-			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), Silent: p.Silent,
+			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), Silent: p.Silent, Unfit: p.Unfit,
 		})
 	}
 	return s

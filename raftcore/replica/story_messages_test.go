@@ -100,7 +100,11 @@ func scanBody(t *testing.T, d *datadriven.TestData) protocol.Body {
 	case "ReadResponse":
 		return &protocol.ReadResponse{ID: number("read"), Index: protocol.Index(number("index")), Rejected: d.HasArg("rejected")}
 	case "Forward":
-		return &protocol.Forward{Payloads: [][]byte{[]byte("forwarded")}}
+		return &protocol.Forward{ID: number("number"), Payloads: [][]byte{[]byte("forwarded")}}
+	case "ForwardRefused":
+		return &protocol.ForwardRefused{ID: number("number"), Taken: int(number("taken")), Reason: protocol.Overloaded}
+	case "Resigned":
+		return &protocol.Resigned{}
 	}
 	t.Fatalf("%s: unknown kind %q", d.Pos, kind)
 	return nil

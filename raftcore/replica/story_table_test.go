@@ -118,6 +118,8 @@ func plainBody(k protocol.MessageKind) protocol.Body {
 		protocol.KindTimeoutNow:       &protocol.TimeoutNow{},
 		protocol.KindReadRequest:      &protocol.ReadRequest{ID: 7},
 		protocol.KindReadResponse:     &protocol.ReadResponse{ID: 7, Index: 1},
-		protocol.KindForward:          &protocol.Forward{Payloads: [][]byte{[]byte("a")}},
+		protocol.KindForward:          &protocol.Forward{ID: 9, Payloads: [][]byte{[]byte("a")}},
+		protocol.KindForwardRefused:   &protocol.ForwardRefused{ID: 9},
+		protocol.KindResigned:         &protocol.Resigned{},
 	}[k]
 }

@@ -50,6 +50,8 @@ func bugs() map[string]mutation.Set {
 		"AckBeforeSync": mutation.AckBeforeSync, "VoteByIndexOnly": mutation.VoteByIndexOnly,
 		"KeepOldTail": mutation.KeepOldTail, "ApplyUncommitted": mutation.ApplyUncommitted,
 		"CursorOnlyUp": mutation.CursorOnlyUp, "ReadWithoutQuorum": mutation.ReadWithoutQuorum,
+		"ResignedOfOldTerm": mutation.ResignedOfOldTerm, "UnableCampaigns": mutation.UnableCampaigns,
+		"SerialNeverReleased": mutation.SerialNeverReleased,
 	}
 }
 
@@ -96,6 +98,7 @@ var commands = map[string]command{
 	"wipe":         onMember(func(s *story, m *member) error { s.wipe(m); return nil }),
 	"start":        onMember(func(s *story, m *member) error { return s.start(m) }),
 	"resign":       onMember(func(s *story, m *member) error { return s.step(m, replica.Resign{}) }),
+	"fitness":      (*story).setFitness,
 	"compact":      (*story).compactTo,
 	"transfer":     (*story).transferTo,
 	"disconnected": (*story).disconnect,
@@ -153,6 +156,7 @@ func (s *story) cluster(t *testing.T, d *datadriven.TestData) error {
 	} {
 		d.MaybeScanArgs(t, name, field)
 	}
+	c.Serial = d.HasArg("serial")
 	for line := range strings.Lines(d.Input) {
 		if err := s.preset(strings.TrimSpace(line)); err != nil {
 			return err
@@ -303,6 +307,20 @@ func (s *story) transferTo(t *testing.T, d *datadriven.TestData) error {
 
 func (s *story) disconnect(t *testing.T, d *datadriven.TestData) error {
 	return s.step(s.who(t, d, "id"), replica.Disconnected{Member: s.who(t, d, "from").id})
+}
+
+func (s *story) setFitness(t *testing.T, d *datadriven.TestData) error {
+	levels := map[string]replica.FitnessLevel{}
+	for l := replica.Fit; l <= replica.Unable; l++ {
+		levels[l.String()] = l
+	}
+	var name string
+	d.ScanArgs(t, "level", &name)
+	l, ok := levels[name]
+	if !ok {
+		t.Fatalf("%s: there is no level %q", d.Pos, name)
+	}
+	return s.step(s.who(t, d, "id"), replica.Fitness{Level: l})
 }
 
 // cutLinks isolates the member id, or cuts its link with one other member.

@@ -18,7 +18,8 @@ type timers struct {
 	random    generator
 	election  int // since the last sign that no election is needed
 	timeout   int // an election begins when election reaches it
-	contact   int // since a leader was last heard
+	contact   int // since a leader was last heard; at most ElectionTicks, and so much when that counts for nothing
+	alone     int // since a leader was last heard
 	heartbeat int // since the last heartbeat
 }
 
@@ -38,7 +39,7 @@ func (r *Replica) soleVoter() bool {
 }
 
 // heardLeader postpones the election.
-func (r *Replica) heardLeader() { r.timers.election, r.timers.contact = 0, 0 }
+func (r *Replica) heardLeader() { r.timers.election, r.timers.contact, r.timers.alone = 0, 0, 0 }
 
 // forgetLeaderContact lets this member take part in an election at once.
 func (r *Replica) forgetLeaderContact() { r.timers.contact = r.cfg.ElectionTicks }
@@ -63,7 +64,9 @@ func (r *Replica) tick() {
 	}
 	r.timers.election++
 	r.timers.contact = min(r.timers.contact+1, r.cfg.ElectionTicks)
+	r.timers.alone++
 	r.expireSentReads()
+	r.forwards.expire(r.cfg.ElectionTicks)
 	if r.timers.election >= r.timers.timeout {
 		r.electionTimeout()
 	}

@@ -19,7 +19,7 @@ func (r *Replica) startTransfer(to protocol.MemberID) {
 		return
 	}
 	if to == 0 {
-		to = r.furthest()
+		to = r.successor()
 	}
 	if to == r.cfg.ID || !r.voters.Has(to) || r.follower(to) == nil {
 		return
@@ -27,13 +27,16 @@ func (r *Replica) startTransfer(to protocol.MemberID) {
 	r.transfer = transfer{to: to}
 }
 
-// furthest gives the voter that was heard lately and has the longest matching log; 0
-// when there is none.
-func (r *Replica) furthest() protocol.MemberID {
+// successor gives the voter that was heard lately and should lead next: a fit one before
+// those that are not, then the one with the longest matching log; 0 when there is none.
+func (r *Replica) successor() protocol.MemberID {
 	var best *progress.Progress
+	better := func(p *progress.Progress) bool {
+		return best == nil || best.Unfit && !p.Unfit || best.Unfit == p.Unfit && p.Match > best.Match
+	}
 	for i := range r.followers {
 		p := &r.followers[i]
-		if r.voters.Has(p.ID) && r.heardLately(p.ID) && (best == nil || p.Match > best.Match) {
+		if r.voters.Has(p.ID) && r.heardLately(p.ID) && better(p) {
 			best = p
 		}
 	}

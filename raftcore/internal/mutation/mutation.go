@@ -36,6 +36,9 @@ const (
 	SessionForgetsAnswer                 // a duplicate gets no answer
 	SerialNotChecked                     // a duplicate is executed again
 	ExpireByLocalClock                   // a session expires by the clock of the member that applies
+	ResignedOfOldTerm                    // a follower drops its leader because that one resigned in an older term
+	UnableCampaigns                      // a member that must not lead asks for elections
+	SerialNeverReleased                  // a serial group takes one command of each leader's, and no more
 )
 
 // Has reports whether the bug b is on.

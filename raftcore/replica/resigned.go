@@ -1,0 +1,36 @@
+package replica
+
+import "github.com/quorate/quorate/raftcore/protocol"
+
+// resign gives up leadership or candidacy without a new term. A leader tells the others:
+// it can never lead in this term again, so they need not wait for an election timeout, and
+// those that heard it to the end are free to help elect another. In a network where only
+// some members reach a quorum, one of them may be among these.
+func (r *Replica) resign() {
+	switch r.role {
+	case Leader:
+		for _, id := range r.peers {
+			r.send(id, &protocol.Resigned{})
+		}
+	case Candidate, PreCandidate:
+	default:
+		return
+	}
+	r.forgetLeaderContact()
+	r.becomeFollower(r.term, 0)
+}
+
+// leaderResigned drops the leader of this term at its own word; from anybody else, or
+// again, the word says nothing. Members that hear it at the same moment do not block each
+// other: see givesWay.
+func (r *Replica) leaderResigned(m protocol.Message) {
+	if m.From != r.leader {
+		return
+	}
+	r.forgetLeaderContact()
+	if r.role == Follower && r.fitness == Fit {
+		r.startPreVote(true)
+		return
+	}
+	r.becomeFollower(r.term, 0)
+}
