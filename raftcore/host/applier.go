@@ -21,8 +21,9 @@ type applier struct {
 	appliedTo  machine.AppliedTo // nil when the state machine does not want to know
 	serializer codec.Serializer
 	waiters    *waiters
-	onApplied  func(protocol.EntryID)
-	onTerm     func(protocol.Term) // the first entries of a new term are applied
+	noted      func(protocol.EntryID) // before clients are answered
+	onApplied  func(protocol.EntryID) // afterwards
+	onTerm     func(protocol.Term)    // the first entries of a new term are applied
 	failed     func(error)
 
 	applied atomic.Uint64    // protocol.Index
@@ -130,6 +131,7 @@ func (a *applier) apply(entries []protocol.Entry) error {
 	a.applied.Store(uint64(last.Index))
 	before := a.last.Term
 	a.last = last
+	a.noted(last)
 	for i, id := range a.replies {
 		if id != 0 {
 			a.waiters.complete(id, outcome{result: a.results[i]})

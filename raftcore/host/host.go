@@ -109,7 +109,7 @@ func start(opts Options) (*Host, error) {
 func (h *Host) newApplier(applied protocol.EntryID) *applier {
 	a := &applier{
 		self: h.opts.ID, machine: h.opts.Machine, serializer: h.opts.Serializer, waiters: h.waiters,
-		onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
+		noted: h.noteApplied, onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)

@@ -197,10 +197,15 @@ func (h *Host) durable(seq uint64) {
 	h.inbox.put(func(w *work) { w.persisted = max(w.persisted, upTo) })
 }
 
+// noteApplied is called by the applier before it answers the clients: what one of them asks
+// for next comes to a replica that knows that the command before is done.
+func (h *Host) noteApplied(id protocol.EntryID) {
+	h.inbox.put(func(w *work) { w.applied = max(w.applied, id.Index) })
+}
+
 // onApplied is called by the applier.
 func (h *Host) onApplied(id protocol.EntryID) {
 	h.reads.release(id.Index)
-	h.inbox.put(func(w *work) { w.applied = max(w.applied, id.Index) })
 	h.snapshots.applied(id)
 }
 

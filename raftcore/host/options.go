@@ -48,6 +48,10 @@ type Options struct {
 	MaxQueuedBytes  int    // of commands that are not committed; default 64 MiB
 	MaxTailBytes    int    // of entries kept in memory for laggards; default 16 MiB
 
+	// Serial lets the group have at most one client command in flight; others are refused with
+	// ErrInFlight. It must be the same on all members.
+	Serial bool
+
 	Faults          Reporter              // default: none
 	OnUnrecoverable fault.OnUnrecoverable // default: Hold
 	OnStateChange   func(State)           // called from the loop; must not block
@@ -129,5 +133,6 @@ func (o *Options) replicaConfig(boot protocol.Boot) replica.Config {
 		MaxInflight:         o.MaxInflight,
 		MaxUncommittedBytes: o.MaxQueuedBytes,
 		MaxTailBytes:        o.MaxTailBytes,
+		Serial:              o.Serial,
 	}
 }

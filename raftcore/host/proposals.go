@@ -81,16 +81,24 @@ func (h *Host) refused(r replica.Refusal) {
 			continue
 		}
 		x.term = 0
-		if r.Reason != replica.Overloaded && h.held.put(proposal{id, payload, x}, h.opts.MaxQueuedBytes) {
+		if waitsForLeader(r.Reason) && h.held.put(proposal{id, payload, x}, h.opts.MaxQueuedBytes) {
 			continue
 		}
 		h.waiters.complete(id, outcome{err: refusalError(r.Reason)})
 	}
 }
 
+// waitsForLeader tells refusals that end by themselves from those that are answers.
+func waitsForLeader(r replica.RefusalReason) bool {
+	return r == replica.NoLeader || r == replica.Transferring
+}
+
 func refusalError(r replica.RefusalReason) error {
-	if r == replica.Overloaded {
+	switch r {
+	case replica.Overloaded:
 		return ErrOverloaded
+	case replica.InFlight:
+		return ErrInFlight
 	}
 	return ErrNoLeader
 }

@@ -169,6 +169,7 @@ func (h *Host) install(in *replica.Install) {
 		h.applier.last = base
 		h.applier.applied.Store(uint64(base.Index))
 		h.snapshots.taken = base.Index
+		h.noteApplied(base)
 		h.onApplied(base)
 		h.onSnapshot(base.Term)
 		part()
