@@ -11,6 +11,7 @@
 //     or makes a step.
 //   - sim: a deterministic simulator of whole clusters with crashes, partitions and
 //     slow disks, which checks Raft's properties after every step.
+//   - spec: explains what sim does by the actions of Raft's published specification.
 //   - diagram: draws what happened as a sequence diagram.
 //
 // A test with real hosts takes memlog and memcomms, and a pauser when it must look at
