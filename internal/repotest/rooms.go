@@ -24,9 +24,10 @@ var rooms = []room{
 	{"raftcore/storage", []string{"raftcore/protocol"}},
 	{"raftcore/transport", []string{"raftcore/protocol"}},
 	{"raftcore/fault", []string{"raftcore/vfs"}},
-	{"raftcore/storage/filelog", []string{"raftcore/codec", "raftcore/storage", "raftcore/vfs", "raftcore/fault"}},
+	{"raftcore/repair", []string{"raftcore/protocol"}},
+	{"raftcore/storage/filelog", []string{"raftcore/codec", "raftcore/storage", "raftcore/vfs", "raftcore/fault", "raftcore/internal/mutation"}},
 	{"raftcore/transport/tcp", []string{"raftcore/codec", "raftcore/transport"}},
-	{"raftcore/host", []string{"raftcore/replica", "raftcore/storage", "raftcore/transport", "raftcore/fault", "raftcore/machine", "raftcore/codec", "raftcore/session"}},
+	{"raftcore/host", []string{"raftcore/replica", "raftcore/repair", "raftcore/storage", "raftcore/transport", "raftcore/fault", "raftcore/machine", "raftcore/codec", "raftcore/session"}},
 
 	// Conformance suites and tools for tests.
 	{"raftcore/codec/codectest", []string{"raftcore/codec"}},
@@ -72,7 +73,7 @@ type forbidden struct {
 }
 
 // pure are the rooms whose behaviour is a function of their inputs.
-var pure = []string{"raftcore/replica", "raftcore/quorum", "raftcore/progress", "raftcore/membership", "raftcore/session", "raftcore/protocol"}
+var pure = []string{"raftcore/replica", "raftcore/quorum", "raftcore/progress", "raftcore/membership", "raftcore/session", "raftcore/repair", "raftcore/protocol"}
 
 var forbiddens = []forbidden{
 	{

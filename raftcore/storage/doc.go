@@ -15,7 +15,8 @@
 //
 // Writes of one Log are durable in the order in which they were queued. After a
 // failed write or sync nothing is ever reported durable by that Log again. What was
-// read was checked: a damaged record is an error that names it, never data.
+// read was checked: a damaged record is an error that names it, never data. A damaged record
+// whose entry is known is never cut: it stands in the log until it is repaired.
 //
 // # How to add
 //

@@ -9,7 +9,7 @@ import (
 )
 
 // Log is a durable sequence of entries. Append, Reset, Compact and Close are called
-// from one goroutine; Read and State may be called from any.
+// from one goroutine; Read, State, Damaged and Repair may be called from any.
 type Log interface {
 	// State gives what the log holds, writes that are still queued included.
 	State() protocol.LogState
@@ -23,10 +23,25 @@ type Log interface {
 	Append(entries []protocol.Entry, done func(error))
 
 	// Read gives entries from lo up to and including hi, as many as fit into maxBytes
-	// (counted by Entry.Size) but at least one. Entries that are still queued are
-	// given too. It gives ErrCompacted when lo <= Base.Index, ErrUnavailable when hi >
-	// Last, and a *DamageError when a record's checksum does not hold.
+	// (counted by Entry.Size) but at least one, and none at or after a damaged one.
+	// Entries that are still queued are given too. It gives ErrCompacted when lo <=
+	// Base.Index, ErrUnavailable when hi > Last, and a *DamageError when the record of lo is
+	// damaged.
 	Read(lo, hi protocol.Index, maxBytes int) ([]protocol.Entry, error)
+
+	// Damaged gives, ascending, the entries whose records are known to be damaged: when
+	// the log was opened, or since a Read met them. Such an entry is still a part of the
+	// log, its term and index count as ever, but Read cannot give it. It leaves the list
+	// when it was repaired, cut off, or compacted away.
+	Damaged() []protocol.EntryID
+
+	// Repair queues the writing of a damaged entry as another member has it: an entry with the
+	// same term and index is the same entry (paper section 5.3, Log Matching). done is
+	// called once, with nil when the entry was taken. It is durable, and was read back,
+	// when Damaged does not name it any more: where one damaged place held several
+	// entries, that is when all of them are there. A *RepairError tells that the entry was
+	// not taken and the log stays as it was; any other error is as with Append.
+	Repair(entry protocol.Entry, done func(error))
 
 	// Compact lets the log forget entries up to and including upTo; it may keep
 	// some of them. Base moves to upTo at once for State and Read.
@@ -103,4 +118,15 @@ type DamageError struct {
 // Error implements error.
 func (e *DamageError) Error() string {
 	return fmt.Sprintf("%s at offset %d is damaged (index %d, term %d): %s", e.File, e.Offset, e.Index, e.Term, e.Reason)
+}
+
+// RepairError tells why an entry cannot take the place of a damaged record.
+type RepairError struct {
+	Entry  protocol.EntryID
+	Reason string
+}
+
+// Error implements error.
+func (e *RepairError) Error() string {
+	return fmt.Sprintf("entry %d of term %d repairs nothing here: %s", e.Entry.Index, e.Entry.Term, e.Reason)
 }

@@ -54,6 +54,15 @@ func (l *Log) Release() { l.change(func(s *logState) { s.held = false }) }
 // Fail makes the disk refuse every write that is not durable yet, for ever.
 func (l *Log) Fail(err error) { l.change(func(s *logState) { s.err = err }) }
 
+// Damage spoils the record of a durable entry: Read and Damaged tell at once, as if
+// somebody had read the record already.
+func (l *Log) Damage(i protocol.Index) {
+	l.change(func(s *logState) {
+		s.now.Damage(i)
+		s.durable.Damage(i)
+	})
+}
+
 // Reopen gives the log that the member's next process finds: what was durable. Writes
 // that are still queued are lost and their done functions never called, as in a crash.
 func (l *Log) Reopen() *Log {
@@ -108,7 +117,37 @@ func (l *Log) Read(lo, hi protocol.Index, maxBytes int) ([]protocol.Entry, error
 	case hi > s.now.Last().Index || hi < lo:
 		return nil, fmt.Errorf("reading entries %d to %d of a log that ends at %d: %w", lo, hi, s.now.Last().Index, storage.ErrUnavailable)
 	}
-	return s.now.Read(lo, hi, maxBytes), nil
+	es := s.now.Read(lo, hi, maxBytes)
+	if len(es) == 0 {
+		term, _ := s.now.Term(lo)
+		return nil, &storage.DamageError{File: "memory", Index: lo, Term: term, Reason: "a test has damaged it"}
+	}
+	return es, nil
+}
+
+// Damaged implements storage.Log.
+func (l *Log) Damaged() []protocol.EntryID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.now.Damaged()
+}
+
+// Repair implements storage.Log.
+func (l *Log) Repair(e protocol.Entry, done func(error)) {
+	l.change(func(s *logState) {
+		switch err := s.now.repairs(e); {
+		case s.lost: // the process is dead
+		case s.closed:
+			go done(storage.ErrClosed)
+		case err != nil:
+			go done(err)
+		default:
+			s.queue = append(s.queue, operation{func(d *Sequence) {
+				d.Repair(e)     //nolint:errcheck // it may have been cut off meanwhile
+				s.now.Repair(e) //nolint:errcheck // likewise
+			}, done})
+		}
+	})
 }
 
 // Compact implements storage.Log.

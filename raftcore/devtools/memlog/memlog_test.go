@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/storage"
 	"github.com/quorate/quorate/raftcore/storage/storagetest"
 )
@@ -16,6 +17,7 @@ func TestLog(t *testing.T) {
 			Log:    l,
 			Reopen: func(*testing.T) storage.Log { l = l.Reopen(); return l },
 			Fail:   func() { l.Fail(errors.New("this disk is broken")) },
+			Damage: func(_ *testing.T, i protocol.Index) { l.Damage(i) },
 		}
 	})
 }

@@ -1,9 +1,11 @@
 package memlog
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage"
 )
 
 // Sequence is a log as a plain value: the entries above a base, without gaps. It
@@ -11,6 +13,7 @@ import (
 type Sequence struct {
 	base    protocol.EntryID
 	entries []protocol.Entry
+	damaged []protocol.Index // in (base, last], ascending
 }
 
 // Base gives the identity of the entry before the first one that is held.
@@ -42,6 +45,7 @@ func (s *Sequence) Insert(entries []protocol.Entry) (cut int) {
 	at := int(entries[0].Index - s.base.Index - 1)
 	cut = len(s.entries) - at
 	s.entries = append(s.entries[:at], entries...)
+	s.forgetDamage(s.base.Index, entries[0].Index)
 	return cut
 }
 
@@ -55,13 +59,20 @@ func (s *Sequence) Compact(upTo protocol.Index) protocol.EntryID {
 		n := upTo - s.base.Index
 		s.base = s.entries[n-1].ID()
 		s.entries = s.entries[n:]
+		s.forgetDamage(upTo, noIndex)
 	}
 	return s.base
 }
 
 // Read gives copies of the entries from lo up to and including hi, which must be
-// held, as many as fit into maxBytes but at least one. Payloads are shared.
+// held, as many as fit into maxBytes but at least one, and none at or after a damaged one:
+// none at all when lo is damaged. Payloads are shared.
 func (s *Sequence) Read(lo, hi protocol.Index, maxBytes int) []protocol.Entry {
+	if i, found := slices.BinarySearch(s.damaged, lo); found {
+		return nil
+	} else if i < len(s.damaged) {
+		hi = min(hi, s.damaged[i]-1)
+	}
 	all := s.entries[lo-s.base.Index-1 : hi-s.base.Index]
 	size, n := all[0].Size(), 1
 	for n < len(all) && size+all[n].Size() <= maxBytes {
@@ -73,7 +84,7 @@ func (s *Sequence) Read(lo, hi protocol.Index, maxBytes int) []protocol.Entry {
 
 // Clone gives an independent copy.
 func (s *Sequence) Clone() Sequence {
-	return Sequence{base: s.base, entries: slices.Clone(s.entries)}
+	return Sequence{base: s.base, entries: slices.Clone(s.entries), damaged: slices.Clone(s.damaged)}
 }
 
 // State describes what is held.
@@ -90,4 +101,56 @@ func (s *Sequence) State() protocol.LogState {
 // Truncate forgets the entries after the index, which must be held or be the base's.
 func (s *Sequence) Truncate(after protocol.Index) {
 	s.entries = s.entries[:after-s.base.Index]
+	s.forgetDamage(s.base.Index, after+1)
+}
+
+const noIndex = ^protocol.Index(0)
+
+// forgetDamage drops damage at or before low and at or after high.
+func (s *Sequence) forgetDamage(low, high protocol.Index) {
+	if len(s.damaged) > 0 {
+		s.damaged = slices.DeleteFunc(s.damaged, func(i protocol.Index) bool { return i <= low || i >= high })
+	}
+}
+
+// Damage spoils the record of an entry that is held: its identity stays known, its
+// payload is gone.
+func (s *Sequence) Damage(i protocol.Index) {
+	if at, found := slices.BinarySearch(s.damaged, i); !found {
+		s.damaged = slices.Insert(s.damaged, at, i)
+	}
+}
+
+// Damaged gives the damaged entries, ascending.
+func (s *Sequence) Damaged() []protocol.EntryID {
+	var ids []protocol.EntryID
+	for _, i := range s.damaged {
+		ids = append(ids, s.entries[i-s.base.Index-1].ID())
+	}
+	return ids
+}
+
+// Repair puts a damaged entry back. The error is a *storage.RepairError.
+func (s *Sequence) Repair(e protocol.Entry) error {
+	if err := s.repairs(e); err != nil {
+		return err
+	}
+	s.entries = slices.Clone(s.entries)
+	s.entries[e.Index-s.base.Index-1] = e
+	s.damaged = slices.DeleteFunc(s.damaged, func(i protocol.Index) bool { return i == e.Index })
+	return nil
+}
+
+// repairs tells why an entry cannot take the place of a damaged one, nil when it can.
+func (s *Sequence) repairs(e protocol.Entry) error {
+	if _, found := slices.BinarySearch(s.damaged, e.Index); !found {
+		return &storage.RepairError{Entry: e.ID(), Reason: "the record at this index is not damaged"}
+	}
+	old := s.entries[e.Index-s.base.Index-1]
+	if old.Term != e.Term || old.Kind != e.Kind || len(old.Payload) != len(e.Payload) {
+		return &storage.RepairError{Entry: e.ID(), Reason: fmt.Sprintf(
+			"the damaged record is of term %d, kind %v and %d bytes, not of term %d, kind %v and %d bytes",
+			old.Term, old.Kind, len(old.Payload), e.Term, e.Kind, len(e.Payload))}
+	}
+	return nil
 }

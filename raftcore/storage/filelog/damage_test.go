@@ -106,8 +106,9 @@ func flip(t *testing.T, disk vfs.FS, name string, at int64) {
 	}
 }
 
-// After an orderly close every bit that matters is guarded: a flipped one is damage
-// with a name, or changes nothing.
+// After an orderly close every bit that matters is guarded: a flipped one is damage that
+// keeps the log from being opened, or damage of entries that are named and can be repaired,
+// or changes nothing. It is never cut off.
 func TestDamageIsNamedAndNeverCut(t *testing.T) {
 	ts := newTestStore(t)
 	ts.history()
@@ -118,37 +119,84 @@ func TestDamageIsNamedAndNeverCut(t *testing.T) {
 	if err != nil || len(seqs) < 3 {
 		t.Fatalf("%d segments, %v: too few for this test", len(seqs), err)
 	}
-	named, harmless := 0, 0
+	var found outcomes
 	for _, seq := range seqs {
 		name := "d/log/" + segmentName(seq)
 		for at := int64(0); at < minSegmentSize; at += 5 {
 			if at == 40 {
 				at = dataStart - 1 // nothing is between header and data
 			}
-			disk := ts.fs.Crash(vfs.PowerLoss{Keep: 100})
-			flip(t, disk, name, at)
-			s, err := Open(disk, "d", ts.opts)
-			var d *storage.DamageError
-			switch {
-			case errors.As(err, &d):
-				named++
-				if !strings.HasPrefix(d.File, "d/log") {
-					t.Fatalf("%s at %d: the damage is said to be in %s", name, at, d.File)
-				}
-			case err != nil:
-				t.Fatalf("%s at %d: %v", name, at, err)
-			default:
-				harmless++
-				if diff := storagetest.CompareLog(s.Log, ts.model); diff != "" {
-					t.Fatalf("%s at %d: the flipped bit was not noticed: %s", name, at, diff)
-				}
-				s.Close()
-			}
+			found.flipped(ts, name, at)
 		}
 	}
-	if named < 1000 || harmless == 0 {
-		t.Errorf("%d flipped bits were named and %d harmless: the test does not test", named, harmless)
+	t.Logf("%+v", found)
+	if found.refused < 30 || found.repaired < 1000 || found.harmless == 0 {
+		t.Errorf("%+v: the test does not test", found)
 	}
+}
+
+// outcomes count what flipped bits have led to.
+type outcomes struct{ refused, repaired, harmless int }
+
+func (o *outcomes) flipped(ts *testStore, name string, at int64) {
+	ts.t.Helper()
+	disk := ts.fs.Crash(vfs.PowerLoss{Keep: 100})
+	flip(ts.t, disk, name, at)
+	s, err := Open(disk, "d", ts.opts)
+	var d *storage.DamageError
+	if errors.As(err, &d) {
+		o.refused++
+		if !strings.HasPrefix(d.File, "d/log") {
+			ts.t.Fatalf("%s at %d: the damage is said to be in %s", name, at, d.File)
+		}
+		return
+	}
+	if err != nil {
+		ts.t.Fatalf("%s at %d: %v", name, at, err)
+	}
+	defer s.Close()
+	if len(s.Log.Damaged()) > 0 {
+		o.repaired++
+		repairAll(ts.t, s.Log, ts.model)
+	} else {
+		o.harmless++
+	}
+	again := s
+	for range 2 {
+		if diff := storagetest.CompareLog(again.Log, ts.model); diff != "" {
+			ts.t.Fatalf("%s at %d: %s", name, at, diff)
+		}
+		if again != s {
+			again.Close()
+			return
+		}
+		if again, err = Open(disk.Crash(vfs.PowerLoss{}), "d", ts.opts); err != nil {
+			ts.t.Fatalf("%s at %d, the next time: %v", name, at, err)
+		}
+	}
+}
+
+// repairAll repairs all damage from a model, and demands that none is left.
+func repairAll(t *testing.T, l *Log, m storagetest.Model) {
+	t.Helper()
+	for _, id := range l.Damaged() {
+		e := m.Entries[id.Index-m.Base.Index-1]
+		if e.ID() != id {
+			t.Fatalf("damaged is said to be %v, at its index the log had %v", id, e.ID())
+		}
+		if err := repairOne(l, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := l.Damaged(); len(left) > 0 {
+		t.Fatalf("after the repair damaged are still %v", left)
+	}
+}
+
+func repairOne(l *Log, e protocol.Entry) error {
+	done := make(chan error, 1)
+	l.Repair(e, func(err error) { done <- err })
+	return <-done
 }
 
 func TestDamagedPayloadIsNamedByItsHeader(t *testing.T) {
@@ -164,16 +212,27 @@ func TestDamagedPayloadIsNamedByItsHeader(t *testing.T) {
 	if es, err := ts.Log.Read(29, 29, 1); err != nil || len(es) != 1 {
 		t.Errorf("its neighbour cannot be read: %v", err)
 	}
+	expectNames := func(what string) {
+		t.Helper()
+		if d := cmp.Diff([]protocol.EntryID{{Term: 3, Index: 30}}, ts.Log.Damaged()); d != "" {
+			t.Errorf("%s names the damage wrongly (-want +got):\n%s", what, d)
+		}
+	}
+	expectNames("read")
+	if es, err := ts.Log.Read(25, 32, 1<<20); err != nil || len(es) != 5 {
+		t.Errorf("read over the damage gave %d entries, %v; want those before it", len(es), err)
+	}
 	ts.Store.Close()
-	_, err = Open(ts.fs, "d", ts.opts)
-	expectDamage(t, "open", err, want)
+	ts.reopen(ts.fs)
+	expectNames("open")
+	_, err = ts.Log.Read(30, 31, 1)
+	expectDamage(t, "read after open", err, want)
 
 	sum, err := Inspect(ts.fs, "d", nil)
 	if err != nil || len(sum.Damage) != 1 {
 		t.Fatalf("inspect gives %v, %v", sum.Damage, err)
 	}
 	expectDamage(t, "inspect", sum.Damage[0], want)
-	expectDamage(t, "inspect", sum.LogErr, want)
 }
 
 func expectDamage(t *testing.T, what string, err error, want *storage.DamageError) {

@@ -83,9 +83,41 @@ func TestLogConforms(t *testing.T) {
 			return storagetest.LogUnderTest{
 				Log: s.Log, Fail: d.fail,
 				Reopen: func(t *testing.T) storage.Log { return reopen(t).Log },
+				Damage: d.damage,
 			}
 		})
 	})
+}
+
+// damage flips a bit in the payload of an entry's record.
+func (d disk) damage(t *testing.T, i protocol.Index) {
+	t.Helper()
+	var record filelog.Record // the newest one of this index
+	_, err := filelog.Inspect(d.fs, d.dir, func(r filelog.Record) error {
+		if r.Entry.Index == i && r.Kind == protocol.EntryCommand.String() {
+			record = r
+		}
+		return nil
+	})
+	if err != nil || record.File == "" {
+		t.Fatalf("the record of entry %d was not found: %v", i, err)
+	}
+	f, err := d.fs.OpenReadWrite(record.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, at := make([]byte, 1), record.Offset+record.Size-6
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 4
+	if _, err := f.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestVotesConform(t *testing.T) {

@@ -50,8 +50,12 @@ type Summary struct {
 
 	// What recovery would say: nil when it would go well.
 	MetaErr, VotesErr, LogErr error
-	// All damage that was found, a recovery would stop at the first.
+	// All damage that was found. Recovery stops at the first that it cannot name, and
+	// tells it in LogErr.
 	Damage []error
+	// Repairable are the entries that live and are damaged, when recovery would go well:
+	// other members can give them.
+	Repairable []protocol.EntryID
 	// What recovery would mend: a torn end, a copy of meta that is damaged.
 	Warnings []error
 }
@@ -111,7 +115,7 @@ func (in *inspector) meta(dir string) error {
 }
 
 func (in *inspector) log(dir string) error {
-	r, unused, err := replayDir(readOnly{in.fs}, dir)
+	r, unused, err := replayDir(readOnly{in.fs}, dir, 0)
 	in.sum.LogErr = err
 	if r != nil {
 		closeAll(append(r.chain, unused...))
@@ -159,6 +163,9 @@ func (in *inspector) index(r *replay) {
 		}
 		in.live[s.name] = offsets
 		in.sum.Entries += len(offsets)
+	}
+	for _, h := range living(r.holes, r.base.Index) {
+		in.sum.Repairable = append(in.sum.Repairable, h.entries...)
 	}
 }
 

@@ -78,17 +78,20 @@ func TestInspectGoesOnBehindDamage(t *testing.T) {
 	sum, got := inspect(t, damaged)
 	want := `*head 0/0 own
 *mark 0/0 own
-*Command 1/1 whole
+*Command 1/1 live
 *Command 1/2 damaged
-*Command 1/3 whole
+*Command 1/3 live
 *Command 1/4 torn
- Command 1/5 whole
+ Command 1/5 dropped
 `
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("records (-want +got):\n%s", d)
 	}
-	if len(sum.Damage) != 1 || len(sum.Warnings) != 1 || !isDamage(sum.LogErr) {
+	if len(sum.Damage) != 1 || len(sum.Warnings) != 1 || sum.LogErr != nil {
 		t.Errorf("damage %v, warnings %v, recovery %v", sum.Damage, sum.Warnings, sum.LogErr)
+	}
+	if d := cmp.Diff([]protocol.EntryID{{Term: 1, Index: 2}}, sum.Repairable); d != "" {
+		t.Errorf("what the peers can repair (-want +got):\n%s", d)
 	}
 	before, err := vfs.ReadFile(damaged, s.name)
 	if err != nil {

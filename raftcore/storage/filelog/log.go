@@ -24,6 +24,7 @@ type Log struct {
 		tail     []protocol.Entry // entries that are not on disk yet, up to the last
 		tailFrom protocol.Index   // of tail[0]; the disk has what is before
 		chain    []*segment       // oldest first; the last one is being written
+		holes    []*hole          // damaged places with entries that live
 		keeper   keeperState
 		stats    Stats
 		err      error // the log has failed with it, for good
@@ -49,6 +50,7 @@ type op struct {
 	entries []protocol.Entry
 	record  protocol.EntryKind // kindBase, kindReset or kindMark when entries is nil
 	id      protocol.EntryID
+	repair  *repair // to be written when entries is nil
 	done    func(error)
 }
 
@@ -96,6 +98,10 @@ func (l *Log) Append(entries []protocol.Entry, done func(error)) {
 	for i := range entries {
 		l.mu.append(entries[i].ID())
 	}
+	if len(l.mu.holes) > 0 {
+		cutHoles(l.mu.holes, first)
+		l.mu.holes = living(l.mu.holes, l.mu.base.Index)
+	}
 	q := &l.mu.queue
 	q.from = min(q.from, first)
 	at := len(q.entries)
@@ -138,6 +144,7 @@ func (l *Log) Compact(upTo protocol.Index) error {
 	}
 	id := protocol.EntryID{Term: l.mu.term(upTo), Index: upTo}
 	l.mu.compact(id)
+	l.mu.holes = living(l.mu.holes, upTo)
 	l.mu.queue.add(op{record: kindBase, id: id})
 	l.work.Signal()
 	return nil
@@ -152,6 +159,7 @@ func (l *Log) Reset(base protocol.EntryID, done func(error)) {
 		return
 	}
 	l.mu.reset(base)
+	l.mu.holes = nil
 	l.mu.tail, l.mu.tailFrom = l.mu.tail[:0], base.Index+1
 	l.mu.queue.from = base.Index + 1
 	l.mu.queue.add(op{record: kindReset, id: base, done: done})

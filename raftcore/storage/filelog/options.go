@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	// foreground lets the log's own goroutine prepare and recycle files, so that
 	// all operations come in one order.
 	foreground bool
+	// bugs are deliberate, for tests of the tests.
+	bugs mutation.Set
 }
 
 const (
@@ -82,6 +85,8 @@ type Stats struct {
 	Bytes    uint64
 	LastSync time.Duration
 	MaxSync  time.Duration
+
+	Repaired uint64 // entries whose damaged records were written again
 
 	Segments int // files that hold the log
 	Free     int // pre-written files that wait

@@ -17,8 +17,8 @@ func (l *Log) Read(lo, hi protocol.Index, maxBytes int) ([]protocol.Entry, error
 	size := 0
 	for index := lo; index <= hi; {
 		more, err := l.readSome(index, hi, maxBytes-size, len(got) == 0)
-		if err != nil && len(got) > 0 && errors.Is(err, storage.ErrCompacted) {
-			return got, nil // the base has moved past us meanwhile
+		if err != nil && len(got) > 0 && (errors.Is(err, storage.ErrCompacted) || isDamage(err)) {
+			return got, nil // the base has moved past us meanwhile, or here is a damaged one
 		}
 		if err != nil {
 			return nil, err
@@ -51,13 +51,22 @@ func (l *Log) readSome(lo, hi protocol.Index, maxBytes int, force bool) ([]proto
 		l.mu.Unlock()
 		return got, nil
 	}
-	r, err := l.locate(lo, min(hi, l.mu.tailFrom-1), maxBytes, force)
+	whole, err := l.beforeDamage(lo, min(hi, l.mu.tailFrom-1))
+	if err != nil {
+		l.mu.Unlock()
+		return nil, err
+	}
+	r, err := l.locate(lo, whole, maxBytes, force)
 	l.mu.Unlock()
 	if err != nil || len(r.offsets) == 0 {
 		return nil, err
 	}
 	defer r.segment.use.RUnlock()
-	return r.read()
+	got, err := r.read()
+	if isDamage(err) {
+		l.found(r.segment, lo)
+	}
+	return got, err
 }
 
 func (l *Log) readable(lo, hi protocol.Index) error {
@@ -135,8 +144,11 @@ func (x extent) read() ([]protocol.Entry, error) {
 		if err == nil && e.Index != x.lo+protocol.Index(i) {
 			err = fmt.Errorf("the record is that of entry %d", e.Index)
 		}
+		if err != nil && i > 0 {
+			break // whoever reads on will meet it
+		}
 		if err != nil {
-			return nil, damage(x.segment.name, at, x.lo+protocol.Index(i), e, err)
+			return nil, damage(x.segment.name, at, x.lo, e, err)
 		}
 		x.size -= e.Size()
 		if x.size < 0 && !(x.force && i == 0) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/storage"
 	"github.com/quorate/quorate/raftcore/vfs"
 )
@@ -14,7 +15,7 @@ import (
 // openLog recovers the log of a directory and starts it. The steps are those of the
 // package comment.
 func openLog(fsys vfs.FS, dir string, o Options) (l *Log, err error) {
-	r, unused, err := replayDir(fsys, dir)
+	r, unused, err := replayDir(fsys, dir, o.bugs)
 	if r != nil {
 		defer func() {
 			if err != nil {
@@ -48,12 +49,12 @@ func openLog(fsys vfs.FS, dir string, o Options) (l *Log, err error) {
 // replayDir reads all segments of a directory. It changes nothing. Segments that were
 // prepared but never written are given apart. What it opened is given also when it
 // fails.
-func replayDir(fsys vfs.FS, dir string) (*replay, []*segment, error) {
+func replayDir(fsys vfs.FS, dir string, bugs mutation.Set) (*replay, []*segment, error) {
 	seqs, err := listSegments(fsys, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &replay{}
+	r := &replay{bugs: bugs}
 	var unused []*segment
 	var buffers [2][]byte // the data of the last used segment, and that of the next one
 	next := 0
@@ -146,8 +147,10 @@ func settle(r *replay, o Options) error {
 			return fmt.Errorf("clear the torn end of %s: %w", s.name, err)
 		}
 	}
-	if err := writeSynced(s, r.data[r.lastWrite:s.end], r.lastWrite); err != nil {
-		return err
+	if !o.bugs.Has(mutation.DropTailAfterFsyncFailure) {
+		if err := writeSynced(s, r.data[r.lastWrite:s.end], r.lastWrite); err != nil {
+			return err
+		}
 	}
 	// The mark is a write of its own: it must not be there before what it vouches for.
 	if s.end+codec.FrameOverhead <= max(o.SegmentSize, int64(len(r.data))) {
@@ -178,6 +181,7 @@ func start(fsys vfs.FS, dir string, o Options, r *replay, free []string) *Log {
 	l.mu.queue.from = noIndex
 	l.mu.tailFrom = r.last.Index + 1
 	l.mu.chain = r.chain
+	l.mu.holes = living(r.holes, r.base.Index)
 	active := r.chain[len(r.chain)-1]
 	l.mu.keeper = keeperState{seq: active.seq + 1, wanted: true, free: free}
 	l.writer = writer{log: l, active: active, state: history{base: r.base, last: r.last}}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/storage"
 )
@@ -19,6 +20,10 @@ type replay struct {
 	// above the base.
 	missing protocol.Index
 
+	holes []*hole  // where damage was found; some may hold nothing that lives
+	open  *hole    // the last of them, while it is not known what it held
+	doubt doubtful // what damage may have changed
+
 	// The last write, which may not be durable, reaches from lastWrite to the end of
 	// the last segment of the chain, whose bytes are data. What stands there instead
 	// of a next frame is stopped, for the reason cause.
@@ -26,6 +31,8 @@ type replay struct {
 	data      []byte
 	stopped   frame
 	cause     error
+
+	bugs mutation.Set
 }
 
 // segment reads one segment. used is false when it was only prepared: then it does not
@@ -40,7 +47,7 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 	}
 	r.chain = append(r.chain, s)
 	first := true
-	stop, cause := walk(data, s.salt, dataStart, func(f frame) error {
+	stop, cause, err := r.frames(s, data, dataStart, noEnd, func(f frame) error {
 		if f.start {
 			r.lastWrite = f.offset
 		}
@@ -50,14 +57,8 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 		}
 		return r.record(f)
 	})
-	if !isFrameError(cause) {
-		return true, r.wrong(s, stop, cause)
-	}
-	if f, found := laterWrite(data, s.salt, stop.offset+1); found {
-		return true, &storage.DamageError{
-			File: s.name, Offset: stop.offset, Index: stop.entry.Index, Term: stop.entry.Term,
-			Reason: fmt.Sprintf("%v, but a later write at offset %d is whole", cause, f.offset),
-		}
+	if err != nil {
+		return true, err
 	}
 	if first {
 		r.chain = r.chain[:len(r.chain)-1]
@@ -69,6 +70,38 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 	s.end = stop.offset
 	r.data, r.stopped, r.cause = data, stop, cause
 	return true, nil
+}
+
+const noEnd = int64(-1)
+
+// frames reads frames from an offset on up to where the segment's records end, and over
+// damage as far as that can be named. end is that place when it is known from elsewhere.
+func (r *replay) frames(s *segment, data []byte, from, end int64, visit func(frame) error) (stop frame, cause, err error) {
+	sure := end // everything before it had been durable
+	for {
+		stop, cause = walk(data, s.salt, from, visit)
+		if !isFrameError(cause) {
+			return stop, cause, r.wrong(s, stop, cause)
+		}
+		if stop.offset == end {
+			return stop, cause, nil
+		}
+		if end != noEnd && stop.offset > end {
+			return stop, cause, &storage.DamageError{File: s.name, Offset: end, Reason: "the next segment tells that the records here end in the middle of this one"}
+		}
+		if end == noEnd && stop.offset >= sure {
+			f, found := laterWrite(data, s.salt, stop.offset+1)
+			if !found || r.bugs.Has(mutation.CutDamage) {
+				return stop, cause, nil
+			}
+			sure = f.offset
+		}
+		next, err := r.damaged(s, data, stop, cause, sure)
+		if err != nil {
+			return stop, cause, err
+		}
+		from = next
+	}
 }
 
 // wrong names the place of an error that a valid record has led to.
@@ -97,11 +130,11 @@ func (r *replay) head(f frame, prev *segment) error {
 		r.missing = h.last.Index
 		return nil
 	}
-	if h.prevEnd != prev.end {
-		return &storage.DamageError{
-			File: prev.name, Offset: prev.end, Index: r.stopped.entry.Index, Term: r.stopped.entry.Term,
-			Reason: fmt.Sprintf("%v, but the next segment tells that the records here end at offset %d", r.cause, h.prevEnd),
-		}
+	if err := r.tail(prev, h); err != nil {
+		return err
+	}
+	if h.base.Index > r.base.Index && h.base.Index <= r.last.Index && len(r.holes) > 0 {
+		r.moveBase(h.base) // the record that did so is damaged
 	}
 	if h.base != r.base || h.last != r.last {
 		return fmt.Errorf("the log was (%v, %v] when this segment was begun, but the segments before it hold (%v, %v]", h.base, h.last, r.base, r.last)
@@ -114,37 +147,66 @@ func (r *replay) record(f frame) error {
 	id := f.entry.ID()
 	switch {
 	case f.entry.Kind < codec.FrameOwnKinds:
-		if id.Index <= r.base.Index || id.Index > r.last.Index+1 {
-			return fmt.Errorf("the record is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
-		}
-		r.history.append(id)
-		r.missing = min(r.missing, id.Index-1)
-		placed(r.chain, id.Index, f.offset)
+		return r.entry(id, f.offset)
 	case f.entry.Kind == kindBase:
+		if err := r.reach(id); err != nil {
+			return err
+		}
 		if id.Index < r.base.Index || id.Index > r.last.Index {
 			return fmt.Errorf("the base is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 		}
-		r.history.compact(id)
+		r.moveBase(id)
 	case f.entry.Kind == kindReset:
 		r.history.reset(id)
-		r.missing = id.Index
+		r.missing, r.open, r.doubt = id.Index, nil, doubtful{}
 		for _, c := range r.chain {
 			c.offsets = nil
 		}
+		cutHoles(r.holes, 0)
 	case f.entry.Kind == kindMark:
+		if id.Index > 0 { // it is not one that fills a gap
+			return r.mark(id)
+		}
 	default:
 		return fmt.Errorf("record kind %d: %w", f.entry.Kind, ErrNewerFormat)
 	}
 	return nil
 }
 
-// complete checks that no entry above the base is missing.
+// entry takes over an entry whose record is, or was, at an offset of the last segment.
+func (r *replay) entry(id protocol.EntryID, offset int64) error {
+	if id.Index <= r.base.Index {
+		return fmt.Errorf("the record is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
+	}
+	if err := r.resolve(protocol.EntryID{Term: id.Term, Index: id.Index - 1}); err != nil {
+		return err
+	}
+	if id.Index > r.last.Index+1 {
+		if err := r.gap(id, offset); err != nil {
+			return err
+		}
+	}
+	r.history.append(id)
+	r.missing = min(r.missing, id.Index-1)
+	r.doubt.cut(id.Index)
+	cutHoles(r.holes, id.Index)
+	placed(r.chain, id.Index, offset)
+	return nil
+}
+
+// complete checks that no entry above the base is missing, or may be another one.
 func (r *replay) complete(dir string) error {
 	if r.missing > r.base.Index {
 		return &storage.DamageError{
 			File: dir, Index: r.base.Index + 1,
 			Reason: fmt.Sprintf("the segments that held the entries from %d to %d are gone", r.base.Index+1, r.missing),
 		}
+	}
+	if r.open != nil {
+		return r.open.nameless("nothing behind it tells what it held")
+	}
+	if r.doubt.upTo > r.base.Index {
+		return r.doubt.err
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func clearUnfinished(fsys vfs.FS, dir string) error {
 	for _, name := range names {
 		switch {
 		case name == segmentName(1):
-			r, unused, err := replayDir(fsys, dir)
+			r, unused, err := replayDir(fsys, dir, 0)
 			if r != nil {
 				closeAll(append(r.chain, unused...))
 			}

@@ -61,8 +61,13 @@ func (w *writer) write() error {
 	if err := w.log.failed(); err != nil {
 		return err
 	}
-	for _, o := range w.batch.ops {
-		if err := w.add(o); err != nil {
+	for i, o := range w.batch.ops {
+		err := w.add(o)
+		if isDamage(err) && o.repair != nil { // the place does not keep what is written there
+			w.batch.ops[i].done = func(error) { o.done(err) }
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 		w.framed++
@@ -85,6 +90,9 @@ func (w *writer) add(o op) error {
 			return err
 		}
 		w.apply(o)
+	}
+	if o.repair != nil {
+		return w.repair(o.repair)
 	}
 	for _, e := range o.entries {
 		if len(e.Payload) > codec.MaxPayload {

@@ -24,6 +24,9 @@ type LogUnderTest struct {
 	Reopen func(t *testing.T) storage.Log
 	// Fail makes the disk refuse everything from now on. Nil when there is no disk.
 	Fail func()
+	// Damage spoils the payload of the durable record of an entry, as rot would; the log
+	// may learn of it at once, or when it reads the record. Nil when that cannot be done.
+	Damage func(t *testing.T, i protocol.Index)
 }
 
 // TestLog runs the suite. open gives an empty log; it is closed by the suite.
@@ -50,6 +53,10 @@ func TestLog(t *testing.T, open func(t *testing.T) LogUnderTest) {
 		"reopen after cut, compact and reset":    reopenAfterCuts,
 		"errors stick":                           errorsStick,
 		"random operations match the model":      randomOperations,
+		"a damaged record is named and repaired": damageRepaired,
+		"a repair is checked":                    repairChecked,
+		"damage goes with what is cut off":       damageCut,
+		"damage outlives the process":            damageReopened,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
