@@ -18,8 +18,9 @@ OUT := dist
 TEST_MODULES := . hack/images test/etcddiff test/raftdiff
 # Modules whose code "make lint" looks at.
 LINT_MODULES := . bench hack/images test/etcddiff test/raftdiff
-# Seeds of the simulator that "make sim" runs.
+# Seeds of the simulator that "make sim" runs, and the first of them.
 SEEDS ?= 10000
+FIRST ?= 1
 # Which benchmarks of rooms run, and for how long a point is measured.
 BENCH ?= .
 BENCHTIME ?= 2s
@@ -77,8 +78,9 @@ lint: ## Run go vet and golangci-lint, kube-api-linter for api/ included
 	  (cd $$m && go vet -tags e2e ./... && kube-api-linter run --config $(CURDIR)/.golangci.yml) || exit; done
 
 .PHONY: sim
-sim: ## Run SEEDS=10000 seeds of the cluster simulator (a million for a long night)
-	@go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./raftcore/devtools/sim -sim.seeds $(SEEDS)
+sim: ## Run SEEDS=10000 seeds of the cluster simulator from FIRST=1 on (a million for a long night)
+	@go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./raftcore/devtools/sim \
+	  -sim.seeds $(SEEDS) -sim.first $(FIRST) -sim.failures 5 -sim.record testdata/seeds.txt
 
 .PHONY: bench
 bench: ## Measure the core: three members with real files and TCP, 1 to 1024 in flight (BENCHTIME=2s a point)

@@ -12,11 +12,12 @@
 //   - sim: a deterministic simulator of whole clusters with crashes, partitions and
 //     slow disks, which checks Raft's properties after every step.
 //   - spec: explains what sim does by the actions of Raft's published specification.
+//   - simtest: runs many simulations in a test, of Raft or of a user's state machine.
 //   - diagram: draws what happened as a sequence diagram.
 //
 // A test with real hosts takes memlog and memcomms, and a pauser when it must look at
 // a certain moment. A test of Raft's rules, or of a state machine under all orders of
-// events that a seed can think of, takes sim. protocoldoc_test.go drives sim into the
+// events that a seed can think of, takes sim and simtest. protocoldoc_test.go drives sim into the
 // situations that docs/protocol.md tells of and draws them there.
 //
 // # Never here

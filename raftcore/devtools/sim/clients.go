@@ -42,29 +42,34 @@ type ask struct {
 
 func newClients(c *Cluster) clients {
 	cs := clients{c: c, r: newRandom(c.options.Seed, streamClients), place: map[uint64]int{}, open: map[uint64]bool{}, refused: map[uint64]bool{}, waiting: map[*member][]ask{}}
-	if c.options.ClientEvery > 0 {
-		c.clock.after(cs.r.around(c.options.ClientEvery), c.request)
-	}
 	return cs
+}
+
+// begin lets clients ask for something again and again, as long as there are faults.
+func (cs *clients) begin() {
+	if cs.c.options.ClientEvery == 0 {
+		return
+	}
+	this := cs.c.faults.phase
+	cs.c.clock.after(cs.r.around(cs.c.options.ClientEvery), func() {
+		if f := &cs.c.faults; !f.over && f.phase == this {
+			cs.begin()
+			cs.request()
+		}
+	})
 }
 
 // History gives what the clients saw, in the order of their calls.
 func (c *Cluster) History() []Operation { return c.clients.history }
 
-// request lets a client ask a random member for something. It goes on for as long as
-// there are faults.
-func (c *Cluster) request() {
-	cs := &c.clients
-	if c.faults.over {
-		return
-	}
-	c.clock.after(cs.r.around(c.options.ClientEvery), c.request)
-	up := c.up()
+// request lets a client ask a random member for something.
+func (cs *clients) request() {
+	up := cs.c.up()
 	if len(up) == 0 {
 		return
 	}
 	m := pick(cs.r, up)
-	read, n := cs.r.percent(c.options.ReadPercent), 1+cs.r.IntN(3)
+	read, n := cs.r.percent(cs.c.options.ReadPercent), 1+cs.r.IntN(3)
 	m.after(0, func() {
 		if read {
 			cs.read(m)
@@ -79,7 +84,10 @@ func (cs *clients) write(m *member, n int) uint64 {
 	var payloads [][]byte
 	for range n {
 		w := write{register: cs.r.IntN(registers)}
-		w.value = cs.begin(Operation{Member: m.id, Register: w.register, life: m.life})
+		if work := &cs.c.work; work.Workload != nil {
+			w.command = work.Command(work.r.Rand)
+		}
+		w.value = cs.remember(Operation{Member: m.id, Register: w.register, life: m.life})
 		cs.history[len(cs.history)-1].Value = w.value
 		payloads = append(payloads, w.encode())
 	}
@@ -89,11 +97,11 @@ func (cs *clients) write(m *member, n int) uint64 {
 }
 
 func (cs *clients) read(m *member) {
-	id := cs.begin(Operation{Member: m.id, Read: true, Register: cs.r.IntN(registers), life: m.life})
+	id := cs.remember(Operation{Member: m.id, Read: true, Register: cs.r.IntN(registers), life: m.life})
 	m.step(replica.Read{ID: id})
 }
 
-func (cs *clients) begin(op Operation) uint64 {
+func (cs *clients) remember(op Operation) uint64 {
 	cs.last++
 	op.Call = cs.c.clock.now
 	op.floor = protocol.Index(len(cs.c.check.committed))
@@ -167,6 +175,7 @@ func (cs *clients) release(m *member) {
 			still = append(still, a)
 		default:
 			op.Value = m.machine.registers[op.Register]
+			cs.c.work.read(m)
 			cs.finish(a.id, op)
 			cs.c.coverage.Reads++
 		}

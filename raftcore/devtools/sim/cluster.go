@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -20,6 +21,7 @@ type Cluster struct {
 	members []*member
 	network network
 	clients clients
+	work    work
 	faults  faults
 	check   checker
 	trace   trace
@@ -46,10 +48,9 @@ func (c *Cluster) begin() {
 		c.members = append(c.members, newMember(c, protocol.MemberID(i+1), ticks))
 	}
 	c.clients = newClients(c)
+	c.work = newWork(c)
 	c.faults = newFaults(c)
-	for _, m := range c.members {
-		c.guard(m.start)
-	}
+	c.guard(c.faults.begin)
 }
 
 // Next lets the next thing happen. It gives a *Failure when a property of Raft is
@@ -132,6 +133,11 @@ func (c *Cluster) up() []*member {
 		}
 	}
 	return up
+}
+
+// others gives all members but these.
+func (c *Cluster) others(these []*member) []*member {
+	return slices.DeleteFunc(slices.Clone(c.members), func(m *member) bool { return slices.Contains(these, m) })
 }
 
 // leader gives the running leader of the highest term, or nil.

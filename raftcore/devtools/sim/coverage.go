@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -11,28 +12,32 @@ import (
 // Coverage counts what a run reached, so that a simulation that has gone blind is
 // noticed.
 type Coverage struct {
-	Cells [roles][kinds]int // messages taken, by the receiver's role and the kind
+	Cells  [roles][kinds]int // messages taken, by the receiver's role and the kind
+	Struck [faultKinds]int   // what went wrong, by the kinds of Faults
+	Points [points]int       // crashes between two steps of a member's duties
+	Shapes [shapes]int       // partitions
 
-	Elections, Commits, Cuts, Fetches, Compactions, Snapshots   int
-	Restarts, PowerLosses, Partitions, Dropped, LostLogs        int
-	Writes, Reads, WritesRefused, ReadsRefused, Transfers, Runs int
-	Sleeps                                                      int
-	MaxIndex                                                    protocol.Index
+	Runs, Phases                                              int
+	Elections, Commits, Cuts, Fetches, Compactions, Snapshots int
+	Restarts, Dropped, Resumed, DamagedChunks                 int
+	Writes, Reads, WritesRefused, ReadsRefused                int
+	MaxIndex                                                  protocol.Index
 }
 
 const (
-	roles = int(replica.Learner) + 1
-	kinds = int(protocol.KindRepairResponse) + 1
+	roles      = int(replica.Learner) + 1
+	kinds      = int(protocol.KindRepairResponse) + 1
+	faultKinds = len(faultNames)
 )
 
 func (v *Coverage) input(m *member, in replica.Input) {
-	switch in := in.(type) {
-	case replica.Receive:
+	if in, ok := in.(replica.Receive); ok {
 		v.Cells[m.role][in.Message.Body.Kind()]++
-	case replica.Transfer:
-		v.Transfers++
 	}
 }
+
+// struck counts a fault of the kind.
+func (c *Cluster) struck(kind Faults) { c.coverage.Struck[bits.TrailingZeros32(uint32(kind))]++ }
 
 // cut counts an overwrite of entries.
 func (v *Coverage) cut(n int) {
@@ -41,42 +46,59 @@ func (v *Coverage) cut(n int) {
 	}
 }
 
-// counts gives the figures by name.
-func (v *Coverage) counts() []struct {
+type count struct {
 	name string
 	n    *int
-} {
-	type count = struct {
-		name string
-		n    *int
+}
+
+// section is a part of the figures.
+type section struct {
+	name   string
+	counts []count
+}
+
+// sections gives the figures by name.
+func (v *Coverage) sections() []section {
+	return []section{
+		{"what happened", []count{
+			{"runs", &v.Runs},
+			{"later phases of faults", &v.Phases},
+			{"elections", &v.Elections},
+			{"commits", &v.Commits},
+			{"overwrites", &v.Cuts},
+			{"fetches", &v.Fetches},
+			{"compactions", &v.Compactions},
+			{"snapshots installed", &v.Snapshots},
+			{"snapshots resumed", &v.Resumed},
+			{"damaged chunks refused", &v.DamagedChunks},
+			{"restarts", &v.Restarts},
+			{"messages dropped", &v.Dropped},
+			{"writes acknowledged", &v.Writes},
+			{"reads served", &v.Reads},
+			{"writes refused", &v.WritesRefused},
+			{"reads refused", &v.ReadsRefused},
+		}},
+		{"faults", named(v.Struck[:], faultNames[:])},
+		{"crashes at points", named(v.Points[:], pointNames[:])},
+		{"shapes of partitions", named(v.Shapes[:], shapeNames[:])},
 	}
-	return []count{
-		{"runs", &v.Runs},
-		{"elections", &v.Elections},
-		{"commits", &v.Commits},
-		{"overwrites", &v.Cuts},
-		{"fetches", &v.Fetches},
-		{"compactions", &v.Compactions},
-		{"snapshots installed", &v.Snapshots},
-		{"restarts", &v.Restarts},
-		{"power losses", &v.PowerLosses},
-		{"partitions", &v.Partitions},
-		{"messages dropped", &v.Dropped},
-		{"logs lost", &v.LostLogs},
-		{"writes acknowledged", &v.Writes},
-		{"reads served", &v.Reads},
-		{"writes refused", &v.WritesRefused},
-		{"reads refused", &v.ReadsRefused},
-		{"transfers", &v.Transfers},
-		{"sleeps", &v.Sleeps},
+}
+
+func named(ns []int, names []string) []count {
+	counts := make([]count, len(ns))
+	for i := range ns {
+		counts[i] = count{names[i], &ns[i]}
 	}
+	return counts
 }
 
 // Add adds another run's figures.
 func (v *Coverage) Add(o Coverage) {
-	theirs := o.counts()
-	for i, c := range v.counts() {
-		*c.n += *theirs[i].n
+	theirs := o.sections()
+	for i, s := range v.sections() {
+		for j, c := range s.counts {
+			*c.n += *theirs[i].counts[j].n
+		}
 	}
 	for r := range v.Cells {
 		for k := range v.Cells[r] {
@@ -86,49 +108,75 @@ func (v *Coverage) Add(o Coverage) {
 	v.MaxIndex = max(v.MaxIndex, o.MaxIndex)
 }
 
-// unsent are kinds of messages that no member sends here: snapshots travel as a whole, and
-// the others have no sender yet.
-var unsent = map[protocol.MessageKind]bool{
-	protocol.KindSnapshotRequest: true, protocol.KindSnapshotResponse: true,
-	protocol.KindForwardRefused: true, protocol.KindResigned: true,
-	protocol.KindRepairRequest: true, protocol.KindRepairResponse: true,
+// impossible tells why a member in the role never takes a message of the kind, or "".
+func impossible(r replica.Role, k protocol.MessageKind) string {
+	switch k {
+	case protocol.KindForwardRefused, protocol.KindResigned, protocol.KindRepairRequest, protocol.KindRepairResponse:
+		return "nobody sends it yet"
+	}
+	if r != replica.Learner {
+		return ""
+	}
+	switch k {
+	case protocol.KindPreVoteRequest, protocol.KindVoteRequest:
+		return "candidates ask voters only"
+	case protocol.KindPreVoteResponse, protocol.KindVoteResponse:
+		return "a learner never campaigns"
+	case protocol.KindAppendResponse, protocol.KindSnapshotResponse, protocol.KindReadRequest, protocol.KindForward:
+		return "a learner never led"
+	case protocol.KindTimeoutNow:
+		return "leaders hand over to voters only"
+	}
+	return ""
 }
 
 // Missing names what was never reached though every large simulation must reach it.
 func (v *Coverage) Missing() []string {
 	var missing []string
-	for _, c := range v.counts() {
-		if *c.n == 0 {
-			missing = append(missing, c.name)
-		}
-	}
-	for _, r := range []replica.Role{replica.Follower, replica.PreCandidate, replica.Candidate, replica.Leader} {
-		for _, k := range protocol.MessageKinds() {
-			if !unsent[k] && v.Cells[r][k] == 0 {
-				missing = append(missing, fmt.Sprintf("%v takes %v", roleNames[r], k))
+	for _, s := range v.sections() {
+		for _, c := range s.counts {
+			if *c.n == 0 {
+				missing = append(missing, s.name+": "+c.name)
 			}
 		}
 	}
-	for _, k := range []protocol.MessageKind{protocol.KindAppendRequest, protocol.KindReadResponse} {
-		if v.Cells[replica.Learner][k] == 0 {
-			missing = append(missing, fmt.Sprintf("Learner takes %v", k))
+	for r := range v.Cells {
+		for _, k := range protocol.MessageKinds() {
+			role := replica.Role(r)
+			switch why := impossible(role, k); {
+			case v.Cells[r][k] == 0 && why == "":
+				missing = append(missing, fmt.Sprintf("%v takes %v", role, k))
+			case v.Cells[r][k] > 0 && why != "":
+				missing = append(missing, fmt.Sprintf("%v takes %v, though %s", role, k, why))
+			}
 		}
 	}
 	return missing
 }
 
-// String gives a table.
+// String gives tables.
 func (v *Coverage) String() string {
 	var b strings.Builder
-	for _, c := range v.counts() {
-		fmt.Fprintf(&b, "%-22s %12d\n", c.name, *c.n)
+	for _, s := range v.sections() {
+		fmt.Fprintf(&b, "%s\n", s.name)
+		for _, c := range s.counts {
+			fmt.Fprintf(&b, "  %-28s %12d\n", c.name, *c.n)
+		}
 	}
-	fmt.Fprintf(&b, "%-22s %12d\n", "highest index", v.MaxIndex)
-	fmt.Fprintf(&b, "%-22s %12s %12s %12s %12s %12s\n", "messages taken by", roleNames[0], roleNames[1], roleNames[2], roleNames[3], roleNames[4])
+	fmt.Fprintf(&b, "  %-28s %12d\n", "highest index", v.MaxIndex)
+	fmt.Fprintf(&b, "%-20s", "messages taken by")
+	for r := range v.Cells {
+		fmt.Fprintf(&b, " %13v", replica.Role(r))
+	}
 	for _, k := range protocol.MessageKinds() {
-		fmt.Fprintf(&b, "%-22s %12d %12d %12d %12d %12d\n", k, v.Cells[0][k], v.Cells[1][k], v.Cells[2][k], v.Cells[3][k], v.Cells[4][k])
+		fmt.Fprintf(&b, "\n  %-18s", k)
+		for r := range v.Cells {
+			if impossible(replica.Role(r), k) != "" {
+				fmt.Fprintf(&b, " %13s", "-")
+			} else {
+				fmt.Fprintf(&b, " %13d", v.Cells[r][k])
+			}
+		}
 	}
-	return b.String()
+	return b.String() + "\n"
 }
-
-var roleNames = [roles]string{"Follower", "PreCandidate", "Candidate", "Leader", "Learner"}

@@ -14,7 +14,7 @@ func TestSeedReproducesTheRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.WriteTrace(h)
-		if err := c.run(); err != nil {
+		if err := c.Finish(); err != nil {
 			t.Fatal(err)
 		}
 		return [sha256.Size]byte(h.Sum(nil))

@@ -60,11 +60,17 @@ func (d *disk) write(p persist) {
 func (d *disk) crash(r random) {
 	d.sync(r.IntN(len(d.queue) + 1))
 	if len(d.queue) > 0 && r.percent(50) {
-		torn := d.queue[0]
-		torn.install = nil
-		torn.entries = torn.entries[:r.IntN(len(torn.entries)+1)]
-		d.write(torn)
+		d.tear(r.IntN(len(d.queue[0].entries) + 1))
 	}
+	d.queue = nil
+}
+
+// tear lets the first queued write reach the disk up to its n-th entry, and loses the rest.
+func (d *disk) tear(n int) {
+	torn := d.queue[0]
+	torn.install = nil
+	torn.entries = torn.entries[:n]
+	d.write(torn)
 	d.queue = nil
 }
 

@@ -10,14 +10,20 @@
 //
 // After every step the history of the whole cluster is checked: the five properties of
 // paper figure 3 and what else the [Property] constants name. After the faults, a
-// majority without faults must make progress within a bounded time. [Shrink] finds a
+// majority without faults must make progress within a bounded time; then there may be
+// faults again. [Shrink] finds a
 // simpler run that fails, and a [Failure] prints how to see it again.
 //
 // How it is built, in reading order: clock.go (what happens when), disk.go and
 // network.go (what a member lives on), member.go and effects.go (a member and its
-// duties), snapshot.go, faults.go and clients.go (what happens to it), then tree.go,
-// checker.go and promises.go (what must hold), run.go (a run from begin to end).
-// observe.go lets another package see each step with its effects, as package spec does.
+// duties), snapshot.go and transfer.go (snapshots, chunk by chunk), faults.go, points.go,
+// partitions.go and clients.go (what happens to it), then tree.go, checker.go and
+// promises.go (what must hold), run.go (a run from begin to end), profiles.go (what a seed
+// is led to), coverage.go (what was reached). observe.go lets another package see each
+// step with its effects, as package spec does.
+//
+// [Workload] puts a state machine of the user's own in the place of the simulator's.
+// Package simtest runs many seeds in a test.
 //
 // # Never here
 //
@@ -35,7 +41,8 @@
 // # How to add
 //
 // A fault: a constant in options.go, its name, a row in strikes or a question in
-// network.go; end it in faults.end. A check: a [Property], a call of fail, and a
+// network.go, a call of struck; end it in faults.end. A point to crash at: a constant in
+// points.go and a call of passes. A check: a [Property], a call of fail, and a
 // deliberate bug in package mutation that shows that it bites. A caller's duty: in
 // effects.go, as in package host.
 package sim

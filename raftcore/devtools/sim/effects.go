@@ -7,23 +7,40 @@ import (
 	"github.com/quorate/quorate/raftcore/replica"
 )
 
-// fulfil does what a Step asked for. The order is that of the duties in the comment of
-// package replica; no other input is stepped before it is through, for the slices
-// belong to the next Step.
-func (m *member) fulfil(e *replica.Effects) {
+// fulfil does what a Step asked for, and reports false when the member crashed on the way.
+// The order is that of the duties in the comment of package replica; no other input is
+// stepped before it is through, for the slices belong to the next Step.
+func (m *member) fulfil(e *replica.Effects) bool {
 	if e.State != nil {
 		m.changed(*e.State)
 	}
-	m.persist(e)
+	if !m.queue(e) {
+		return false
+	}
 	m.c.network.send(m, e.Send)
+	if e.Persist != nil && len(e.Send) > 0 && !m.passes(SentBeforeWrite, m.forgetWrite) {
+		return false
+	}
+	m.sync()
 	m.afterPersist(e.SendAfterPersist)
 	m.enqueue(e.Apply)
+	if len(e.Apply) > 0 && !m.passes(ApplyGiven) {
+		return false
+	}
 	for _, f := range e.Fetch {
 		m.fetch(f)
 	}
-	for _, to := range e.SendSnapshot {
-		m.sendSnapshot(m.c.member(to))
+	if len(e.Fetch) > 0 && !m.passes(FetchAsked) {
+		return false
 	}
+	for _, to := range e.SendSnapshot {
+		m.sendSnapshot(to)
+	}
+	m.answerClients(e)
+	return true
+}
+
+func (m *member) answerClients(e *replica.Effects) {
 	for _, r := range e.Reads {
 		m.c.clients.confirmed(m, r)
 	}
@@ -45,8 +62,8 @@ func (m *member) changed(s replica.StateChange) {
 	}
 }
 
-// persist queues what is to be made durable.
-func (m *member) persist(e *replica.Effects) {
+// queue queues what is to be made durable.
+func (m *member) queue(e *replica.Effects) bool {
 	if p := e.Persist; p != nil {
 		w := persist{seq: p.Seq, entries: slices.Clone(p.Entries)}
 		if p.Hard != nil {
@@ -59,12 +76,17 @@ func (m *member) persist(e *replica.Effects) {
 			m.c.coverage.cut(m.log.Insert(w.entries))
 		}
 		m.disk.queue = append(m.disk.queue, w)
+		return m.passes(PersistGiven, m.forgetWrite)
 	}
 	if in := e.Install; in != nil {
 		m.install(in)
+		return m.passes(InstallGiven, m.forgetWrite)
 	}
-	m.sync()
+	return true
 }
+
+// forgetWrite takes back the last write that was queued: it was not begun.
+func (m *member) forgetWrite() { m.disk.queue = m.disk.queue[:len(m.disk.queue)-1] }
 
 // sync begins to make durable what is queued, unless that is going on already.
 func (m *member) sync() {
@@ -78,20 +100,42 @@ func (m *member) sync() {
 
 // synced is called when the first n queued writes have become durable.
 func (m *member) synced(n int) {
+	if w := m.disk.queue[0]; w.hard != nil && len(w.entries) > 0 {
+		if !m.passes(VoteBeforeLog, func() { m.disk.tear(0) }) {
+			return
+		}
+	}
 	done := m.disk.sync(n)
 	m.syncing = false
+	if !m.passes(DurableNotTold) {
+		return
+	}
 	m.sync()
 	last := done[n-1].seq
 	m.c.observe(Observation{Moment: Durable, Member: m.id, Seq: last})
 	for _, w := range done {
-		m.c.network.send(m, w.after)
-		if w.install != nil {
-			m.installed(w.install)
-		} else if w.seq != last && m.c.network.disks.percent(50) {
+		if !m.sendHeld(w.after) || w.install != nil && !m.installed(w.install) {
+			return
+		}
+		if w.install == nil && w.seq != last && m.c.network.disks.percent(50) {
 			continue // the next Persisted tells of this one as well
 		}
 		m.step(replica.Persisted{Seq: w.seq})
 	}
+}
+
+// sendHeld sends what waited for a write.
+func (m *member) sendHeld(messages []protocol.Message) bool {
+	if m.raft == nil {
+		return false
+	}
+	for i := range messages {
+		if i > 0 && !m.passes(BetweenHeld) {
+			return false
+		}
+		m.c.network.send(m, messages[i:i+1])
+	}
+	return len(messages) == 0 || m.passes(HeldNotTold)
 }
 
 // afterPersist sends messages once all that was queued until now is durable.
@@ -124,6 +168,9 @@ func (m *member) applySome() {
 		return
 	}
 	m.apply(1 + m.c.faults.machines.IntN(len(m.toApply)))
+	if !m.passes(AppliedNotTold) {
+		return
+	}
 	if len(m.toApply) > 0 {
 		m.after(m.c.faults.applyTime(), m.applySome)
 	}
@@ -132,9 +179,13 @@ func (m *member) applySome() {
 
 // apply applies the first n entries that wait.
 func (m *member) apply(n int) {
-	for _, e := range m.toApply[:n] {
+	batch := m.toApply[:n]
+	for _, e := range batch {
 		m.c.check.applying(m, e)
 		m.machine.apply(e)
+	}
+	m.c.work.apply(m, batch)
+	for _, e := range batch {
 		m.c.clients.applied(m, e)
 	}
 	m.toApply = m.toApply[n:]

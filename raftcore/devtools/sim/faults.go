@@ -13,8 +13,13 @@ type faults struct {
 	r        random
 	machines random
 	kinds    []func(*faults)
-	over     bool
+	arming   arming
+	over     bool      // for now: see Options.Phases
+	steps    int       // inputs that were stepped in all phases of faults
+	phase    int       // counts the beginnings; what was planned in an earlier phase does not happen
 	outside  []*member // that are not mended when it is over
+
+	partitions int
 }
 
 // strikes are the faults that come as events; the others are a matter of the network,
@@ -32,49 +37,82 @@ var strikes = []struct {
 	{Transfer, (*faults).transfer},
 	{Resign, (*faults).resign},
 	{Sleep, (*faults).sleep},
+	{CrashPoint, (*faults).armPoint},
+	{Bridge, (*faults).bridge},
 }
 
 func newFaults(c *Cluster) faults {
 	f := faults{c: c, r: newRandom(c.options.Seed, streamFaults), machines: newRandom(c.options.Seed, streamMachines)}
+	f.arming.r = newRandom(c.options.Seed, streamPoints)
 	for _, s := range strikes {
 		if c.options.Faults&s.kind != 0 {
 			f.kinds = append(f.kinds, s.do)
 		}
 	}
-	if len(f.kinds) > 0 {
-		c.clock.after(f.r.around(c.options.FaultEvery), c.strike)
-	}
 	return f
 }
 
-func (c *Cluster) strike() {
-	f := &c.faults
-	if f.over {
-		return
+// begin lets things go wrong, for the first time or again.
+func (f *faults) begin() {
+	f.over, f.outside, f.c.network.calm = false, nil, false
+	f.phase++
+	f.c.network.heal()
+	for _, m := range f.c.members {
+		m.interval = m.drifted
+		if m.drifted != tickInterval {
+			f.c.struck(Drift)
+		}
+		if m.raft == nil {
+			m.start()
+		}
 	}
-	pick(f.r, f.kinds)(f)
-	c.clock.after(f.r.around(c.options.FaultEvery), c.strike)
+	if len(f.kinds) > 0 {
+		f.strikeLater()
+	}
+	f.c.clients.begin()
 }
 
-// end mends everything for good but the members outside, which stay down or half cut off:
-// they must not be able to disturb the others.
+func (f *faults) strikeLater() {
+	this := f.phase
+	f.c.clock.after(f.r.around(f.c.options.FaultEvery), func() {
+		if !f.over && f.phase == this {
+			pick(f.r, f.kinds)(f)
+			f.strikeLater()
+		}
+	})
+}
+
+// end mends everything but the members outside, which stay down, half cut off, or linked
+// with some of the others only: they must not be able to disturb the others.
 func (f *faults) end(outside []*member) {
 	f.over, f.outside = true, outside
 	f.c.network.calm = true
 	f.c.network.heal()
 	for _, m := range f.c.members {
 		m.interval, m.asleep = tickInterval, 0
-		switch out := slices.Contains(outside, m); {
-		case out && f.c.options.HalfCut:
-			f.isolate(m, pick(f.r, []int{onlyReceives, onlySends}))
-			fallthrough
-		case !out:
+		if !slices.Contains(outside, m) {
 			if m.raft == nil {
 				m.start()
 			}
-		default:
-			m.crash()
+			continue
 		}
+		f.leaveOut(m, outside)
+	}
+}
+
+// leaveOut makes one of the members outside what the options want.
+func (f *faults) leaveOut(m *member, outside []*member) {
+	switch {
+	case f.c.options.HalfCut:
+		f.isolate(m, pick(f.r, []int{onlyReceives, onlySends}))
+	case f.c.options.HalfLinked:
+		f.linkInPart(m, f.c.others(outside))
+	default:
+		m.crash()
+		return
+	}
+	if m.raft == nil {
+		m.start()
 	}
 }
 
@@ -91,6 +129,7 @@ func (f *faults) victim() *member {
 
 func (f *faults) crash() {
 	if m := f.victim(); m != nil {
+		f.c.struck(Crash)
 		m.crash()
 		f.restartLater(m)
 	}
@@ -101,6 +140,7 @@ func (f *faults) elected(m *member) {
 	if !f.over && f.c.options.Faults&Regicide != 0 && f.r.percent(60) {
 		m.after(f.r.between(0, pick(f.r, []Time{2, 12, 40})*Millisecond), func() {
 			if !f.over {
+				f.c.struck(Regicide)
 				m.crash()
 				f.restartLater(m)
 			}
@@ -113,7 +153,7 @@ func (f *faults) powerLoss() {
 		f.crash()
 		return
 	}
-	f.c.coverage.PowerLosses++
+	f.c.struck(PowerLoss)
 	for _, m := range f.c.up() {
 		m.crash()
 		f.restartLater(m)
@@ -121,99 +161,13 @@ func (f *faults) powerLoss() {
 }
 
 func (f *faults) restartLater(m *member) {
+	this := f.phase
 	f.c.clock.after(f.r.between(min(Millisecond, f.c.options.DownFor), f.c.options.DownFor), func() {
-		if m.raft == nil && !f.over {
+		if m.raft == nil && !f.over && f.phase == this {
 			f.c.coverage.Restarts++
 			m.start()
 		}
 	})
-}
-
-// partition cuts links for a while. In a partial one both sides may still have common
-// neighbours; in an asymmetric one messages pass in one direction only.
-func (f *faults) partition() {
-	c := f.c
-	m := f.victim()
-	if m == nil || len(c.members) < 2 {
-		return
-	}
-	c.network.heal()
-	switch f.r.IntN(4) {
-	case 0:
-		f.split()
-	case 1:
-		f.isolate(m, pick(f.r, []int{cutOff, onlyReceives, onlySends}))
-	case 2:
-		other := pick(f.r, c.members)
-		c.network.cut(m, other)
-		c.network.cut(other, m)
-		c.note(m, "has no link with member %d", other.id)
-	case 3:
-		other := pick(f.r, c.members)
-		c.network.cut(m, other)
-		c.note(m, "does not reach member %d", other.id)
-	}
-	if f.r.percent(30) {
-		c.network.breakCut()
-	}
-	c.coverage.Partitions++
-	this := c.coverage.Partitions
-	c.clock.after(f.r.between(tickInterval, 40*tickInterval), func() {
-		if this == c.coverage.Partitions && !f.over {
-			c.network.heal()
-			c.note(nil, "the network is whole")
-		}
-	})
-}
-
-func (f *faults) split() {
-	var side, other []*member
-	for _, m := range f.c.members {
-		if f.r.percent(50) {
-			side = append(side, m)
-		} else {
-			other = append(other, m)
-		}
-	}
-	f.c.note(nil, "the network falls apart, on one side are %v", ids(side))
-	for _, a := range side {
-		for _, b := range other {
-			f.c.network.cut(a, b)
-			f.c.network.cut(b, a)
-		}
-	}
-}
-
-// The ways to be isolated.
-const (
-	cutOff = iota
-	onlyReceives
-	onlySends
-)
-
-// isolate cuts a member off from all others, in one direction or both.
-func (f *faults) isolate(m *member, how int) {
-	f.c.note(m, "is alone: %s", [...]string{cutOff: "cut off", onlyReceives: "it only receives", onlySends: "it only sends"}[how])
-	for _, other := range f.c.members {
-		if other == m {
-			continue
-		}
-		if how != onlySends {
-			f.c.network.cut(m, other)
-		}
-		if how != onlyReceives {
-			f.c.network.cut(other, m)
-		}
-	}
-}
-
-func (f *faults) breakLink() {
-	a, b := f.victim(), pick(f.r, f.c.members)
-	if a == nil || a == b {
-		return
-	}
-	f.c.note(a, "its connection with member %d breaks", b.id)
-	f.c.network.breakLink(a, b)
 }
 
 // loseLog crashes a member and takes the end of its log away. Raft cannot bear the
@@ -227,7 +181,7 @@ func (f *faults) loseLog() {
 	m.crash()
 	if keep, had := m.disk.loseLog(f.r); keep < had {
 		m.incarnation++
-		f.c.coverage.LostLogs++
+		f.c.struck(LostLog)
 		f.c.note(m, "loses its log beyond %d and is a new incarnation", keep)
 	}
 	f.restartLater(m)
@@ -246,6 +200,7 @@ func (c *Cluster) spare(m *member) bool {
 
 func (f *faults) compact() {
 	if m := f.victim(); m != nil {
+		f.c.struck(Compaction)
 		m.takeSnapshot()
 	}
 }
@@ -256,12 +211,14 @@ func (f *faults) transfer() {
 		if f.r.percent(50) {
 			to = pick(f.r, f.c.members).id
 		}
+		f.c.struck(Transfer)
 		l.step(replica.Transfer{To: to})
 	}
 }
 
 func (f *faults) resign() {
 	if m := f.victim(); m != nil {
+		f.c.struck(Resign)
 		m.step(replica.Resign{})
 	}
 }
@@ -271,7 +228,7 @@ func (f *faults) sleep() {
 	if m := f.victim(); m != nil {
 		d := f.r.between(tickInterval, 40*tickInterval)
 		m.asleep = f.c.clock.now + d
-		f.c.coverage.Sleeps++
+		f.c.struck(Sleep)
 		f.c.note(m, "sleeps for %v", d)
 	}
 }

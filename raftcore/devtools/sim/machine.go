@@ -16,6 +16,7 @@ type state struct {
 	last      protocol.EntryID
 	digest    uint64
 	registers [registers]uint64
+	frozen    []byte // of a snapshot: the user's machine, when the run has one
 }
 
 func (s *state) apply(e protocol.Entry) {
@@ -27,22 +28,53 @@ func (s *state) apply(e protocol.Entry) {
 	}
 }
 
-// write is the only command: it sets a register. Values are unique in a run, and so
-// stand for the request as well.
+// write is the only command: it sets a register, and may carry a command for the user's
+// machine. Values are unique in a run, and so stand for the request as well.
 type write struct {
 	register int
 	value    uint64
+	command  []byte
 }
 
 func (w write) encode() []byte {
-	return binary.BigEndian.AppendUint64([]byte{byte(w.register)}, w.value)
+	return append(binary.BigEndian.AppendUint64([]byte{byte(w.register)}, w.value), w.command...)
 }
 
 func decodeWrite(payload []byte) write {
-	return write{register: int(payload[0]), value: binary.BigEndian.Uint64(payload[1:])}
+	return write{register: int(payload[0]), value: binary.BigEndian.Uint64(payload[1:]), command: payload[9:]}
 }
 
-func (w write) String() string { return fmt.Sprintf("r%d=%d", w.register, w.value) }
+func (w write) String() string {
+	if len(w.command) > 0 {
+		return fmt.Sprintf("%d=%q", w.value, w.command)
+	}
+	return fmt.Sprintf("r%d=%d", w.register, w.value)
+}
+
+// encode gives a snapshot's bytes.
+func (s *state) encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(s.last.Term))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.last.Index))
+	b = binary.BigEndian.AppendUint64(b, s.digest)
+	for _, r := range s.registers {
+		b = binary.BigEndian.AppendUint64(b, r)
+	}
+	return append(b, s.frozen...)
+}
+
+func decodeState(b []byte) state {
+	next := func() uint64 {
+		n := binary.BigEndian.Uint64(b)
+		b = b[8:]
+		return n
+	}
+	s := state{last: protocol.EntryID{Term: protocol.Term(next()), Index: protocol.Index(next())}, digest: next()}
+	for i := range s.registers {
+		s.registers[i] = next()
+	}
+	s.frozen = b
+	return s
+}
 
 // digest tells entries' contents apart (FNV-1a).
 func digest(e protocol.Entry) uint64 {

@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
+	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
@@ -14,6 +15,7 @@ type member struct {
 	id          protocol.MemberID
 	incarnation protocol.Incarnation
 	interval    Time // between its ticks
+	drifted     Time // the same, while clocks drift
 	disk        disk
 	life        int // counts its starts; what was planned in an earlier life does not happen
 
@@ -25,16 +27,20 @@ type member struct {
 	commit   protocol.Index
 	log      memlog.Sequence // all that was given to the disk, durable or not
 	machine  state
+	user     machine.StateMachine // of a Workload
 	toApply  []protocol.Entry
-	received snapshot // the last one that has arrived
+	sends    map[protocol.MemberID]*transfer // of snapshots, to followers
+	incoming *incoming                       // the snapshot that arrives
+	received snapshot                        // the last one that has arrived
+	heard    protocol.Term                   // the highest one of an arriving snapshot
 	syncing  bool
 	asleep   Time // until when it does nothing at all
 }
 
 func newMember(c *Cluster, id protocol.MemberID, r random) *member {
-	m := &member{c: c, id: id, interval: tickInterval, incarnation: protocol.Incarnation(r.Uint64())}
+	m := &member{c: c, id: id, interval: tickInterval, drifted: tickInterval, incarnation: protocol.Incarnation(r.Uint64())}
 	if drift := r.between(-tickInterval/5, tickInterval/5); c.options.Faults&Drift != 0 {
-		m.interval += drift
+		m.drifted += drift
 	}
 	return m
 }
@@ -46,11 +52,12 @@ func (m *member) votes() bool { return int(m.id) <= m.c.options.Members }
 func (m *member) start() {
 	c := m.c
 	m.life++
-	restore, machine := m.disk.recover(c.membership(), c.options.DurableMachine)
+	restore, state := m.disk.recover(c.membership(), c.options.DurableMachine && c.options.Workload == nil)
 	*m = member{
-		c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, disk: m.disk, life: m.life,
-		log: m.disk.log.Clone(), machine: machine,
+		c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, drifted: m.drifted, disk: m.disk, life: m.life,
+		log: m.disk.log.Clone(), machine: state, sends: map[protocol.MemberID]*transfer{},
 	}
+	c.work.start(m)
 	boot := c.boots.Uint64()
 	raft, err := replica.New(m.config(boot), restore)
 	if err != nil {
@@ -118,6 +125,28 @@ func (m *member) resume(life int, do func()) {
 	}
 }
 
+// take takes a message. Chunks of snapshots and their answers are the caller's; the replica
+// may be told of them, as signs of life.
+func (m *member) take(msg protocol.Message) {
+	switch b := msg.Body.(type) {
+	case *protocol.SnapshotRequest:
+		m.takeChunk(msg, b)
+	case *protocol.SnapshotResponse:
+		m.chunkAnswered(msg.From, b)
+	default:
+		m.step(replica.Receive{Message: msg})
+		return
+	}
+	if m.raft == nil {
+		return
+	}
+	if m.c.network.r.percent(50) {
+		m.step(replica.Receive{Message: msg})
+	} else {
+		m.c.coverage.Cells[m.role][msg.Body.Kind()]++
+	}
+}
+
 // step gives the replica an input and fulfils its effects, then checks everything.
 func (m *member) step(in replica.Input) {
 	c := m.c
@@ -125,6 +154,9 @@ func (m *member) step(in replica.Input) {
 		return
 	}
 	c.steps++
+	if !c.faults.over {
+		c.faults.steps++
+	}
 	c.coverage.input(m, in)
 	c.trace.add(c.clock.now, m.id, in)
 	was := replica.StateChange{Role: m.role, Term: m.term, Leader: m.leader}
@@ -134,7 +166,9 @@ func (m *member) step(in replica.Input) {
 		return
 	}
 	c.observe(Observation{Moment: Stepped, Member: m.id, Input: in, Effects: &e, Replica: m.raft})
-	m.fulfil(&e)
+	if !m.fulfil(&e) {
+		return // it has crashed on the way
+	}
 	c.check.stepped(m, was)
 	if len(c.watchers) > 0 {
 		c.emit(pauser.Event{Kind: pauser.Changed, Member: m.id, Status: m.status()})

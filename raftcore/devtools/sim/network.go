@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -33,6 +35,11 @@ func (n *network) has(f Faults) bool { return !n.calm && n.c.options.Faults&f !=
 
 func (n *network) cut(from, to *member) { n.apart[from.id-1][to.id-1] = true }
 
+func (n *network) cutBoth(a, b *member) {
+	n.cut(a, b)
+	n.cut(b, a)
+}
+
 func (n *network) isCut(from, to *member) bool { return n.apart[from.id-1][to.id-1] }
 
 func (n *network) heal() {
@@ -46,8 +53,12 @@ func (n *network) send(from *member, messages []protocol.Message) {
 	for _, msg := range messages {
 		n.c.observe(Observation{Moment: Left, Member: from.id, Message: msg})
 		n.c.check.sending(from, msg)
+		msg = n.damage(msg)
 		n.emit(pauser.Sent, from, msg)
 		lost := n.has(Loss) && n.r.percent(n.c.options.LossPercent)
+		if lost {
+			n.c.struck(Loss)
+		}
 		if to := n.c.member(msg.To); lost || n.isCut(from, to) {
 			n.drop(from, msg)
 			continue
@@ -56,9 +67,25 @@ func (n *network) send(from *member, messages []protocol.Message) {
 		// Clients' commands arrive at most once, as the transport's contract says:
 		// without sessions a second arrival would be a second command.
 		if n.has(Duplication) && msg.Body.Kind() != protocol.KindForward && n.r.percent(n.c.options.RepeatPercent) {
+			n.c.struck(Duplication)
 			n.carry(from, msg)
 		}
 	}
+}
+
+// damage flips a bit of a snapshot's chunk now and then. Other messages have the checksum of
+// their frame, so that a damaged one is a lost one; what a chunk was read from may rot too.
+func (n *network) damage(msg protocol.Message) protocol.Message {
+	c, ok := msg.Body.(*protocol.SnapshotRequest)
+	if !ok || !n.has(Damage) || len(c.Data) == 0 || !n.r.percent(15) {
+		return msg
+	}
+	n.c.struck(Damage)
+	bad := *c
+	bad.Data = slices.Clone(c.Data)
+	bad.Data[n.r.IntN(len(bad.Data))] ^= 1 << n.r.IntN(8)
+	msg.Body = &bad
+	return msg
 }
 
 func (n *network) carry(from *member, msg protocol.Message) {
@@ -71,7 +98,7 @@ func (n *network) carry(from *member, msg protocol.Message) {
 		}
 		to.resume(to.life, func() {
 			n.emit(pauser.Arrived, to, msg)
-			to.step(replica.Receive{Message: msg})
+			to.take(msg)
 		})
 	})
 }
@@ -86,25 +113,6 @@ func (n *network) emit(k pauser.Kind, m *member, msg protocol.Message) {
 	if len(n.c.watchers) > 0 {
 		n.c.emit(pauser.Event{Kind: k, Member: m.id, Message: msg, Status: m.status()})
 	}
-}
-
-// transfer carries a snapshot: arrive is called at the receiver, perhaps told to
-// announce it twice, then done at the sender.
-func (n *network) transfer(from, to *member, arrive func(again bool), done func(ok bool)) {
-	fails := func() bool {
-		return to.raft == nil || n.isCut(from, to) || n.has(Loss) && n.r.percent(n.c.options.LossPercent)
-	}
-	life := from.life
-	n.c.clock.after(2*n.travelTime()+n.syncTime(), func() {
-		arrived := from.raft != nil && from.life == life && !fails()
-		if arrived {
-			arrive(n.has(Duplication) && n.r.percent(n.c.options.RepeatPercent))
-		}
-		if from.raft == nil || from.life != life {
-			return
-		}
-		from.after(n.travelTime(), func() { done(arrived && !fails()) })
-	})
 }
 
 // broken loses what is under way to and from a member, and tells the others most of
@@ -142,6 +150,7 @@ func (n *network) breakCut() {
 // travelTime draws how long a message takes.
 func (n *network) travelTime() Time {
 	if n.has(Delay) && n.r.percent(10) {
+		n.c.struck(Delay)
 		return n.r.between(5*Millisecond, 120*Millisecond)
 	}
 	if n.has(Delay) {
@@ -155,6 +164,7 @@ func (n *network) readFails() bool { return n.has(SlowDisk) && n.disks.percent(5
 // syncTime draws how long a sync of a disk takes.
 func (n *network) syncTime() Time {
 	if n.has(SlowDisk) && n.disks.percent(15) {
+		n.c.struck(SlowDisk)
 		return n.disks.between(5*Millisecond, 150*Millisecond)
 	}
 	return n.disks.between(50*Microsecond, 2*Millisecond)

@@ -44,7 +44,7 @@ func RunObserved(o Options, observer func(Observation) error) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	err = c.run()
+	err = c.Finish()
 	return c.result(), err
 }
 

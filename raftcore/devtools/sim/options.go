@@ -29,13 +29,17 @@ const (
 	Sleep                          // a member does nothing for a while
 	Regicide                       // members crash soon after they were elected
 	Drift                          // the members' clocks run at different speeds
+	CrashPoint                     // members crash between two steps of their duties, see Point
+	Bridge                         // partial partitions: rings, stars, chains, halves with one common member
+	Damage                         // a bit of a snapshot's chunk flips on its way
 
-	allFaults = Drift<<1 - 1
+	allFaults = Damage<<1 - 1
 )
 
 var faultNames = [...]string{
 	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
-	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift",
+	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift", "crashpoint",
+	"bridge", "damage",
 }
 
 // String gives the names, joined by "+", or "none".
@@ -91,12 +95,22 @@ type Options struct {
 	MaxInflight         int
 	MaxUncommittedBytes int
 	MaxTailBytes        int
+	ChunkBytes          int // of a snapshot in one message
+
+	// Phases is how often faults and peace take turns: the steps with faults are divided, and
+	// after each part the cluster must make progress.
+	Phases int
 
 	DurableMachine bool // state machines keep their state themselves, lagging behind; else they restart from a snapshot
 	HealMajority   bool // after the faults only a majority is well for good
 	HalfCut        bool // then the others run, but only send or only receive; else they stay down
+	HalfLinked     bool // or they run and have links with a part of the majority only
 
 	DownFor Time // a member that crashed comes back within this time
+
+	// Workload is the user's own state machine and clients; nil: the simulator's registers.
+	// It is not written into the line that ParseOptions reads.
+	Workload *Workload
 
 	// For tests of this package: deliberate bugs, and whether nothing but the five
 	// properties of paper figure 3 is checked.
@@ -136,6 +150,9 @@ func OptionsFor(seed uint64) Options {
 	}
 	o.Learners = pick(r, []int{0, 0, 0, 1, 2})
 	o.HalfCut = r.percent(50)
+	o.HalfLinked = !o.HalfCut && r.percent(50)
+	o.ChunkBytes = pick(r, []int{7, 20, 60, 1 << 20})
+	o.Phases = pick(r, []int{1, 1, 2, 3})
 	return o
 }
 
@@ -145,7 +162,7 @@ func Calm(seed uint64, members int) Options {
 	return Options{
 		Seed: seed, Members: members, ElectionTicks: 10, HeartbeatTicks: 2,
 		MaxMessageBytes: 1 << 20, MaxInflight: 4, MaxUncommittedBytes: 1 << 20, MaxTailBytes: 1 << 20,
-		FaultEvery: Second, DownFor: Second,
+		FaultEvery: Second, DownFor: Second, ChunkBytes: 1 << 20, Phases: 1,
 	}
 }
 
@@ -156,6 +173,12 @@ func (o Options) Validate() error {
 	}
 	if o.Steps < 0 || o.FaultEvery < 1 || o.ClientEvery < 0 || o.DownFor < 1 {
 		return fmt.Errorf("steps is %d, faultevery %d, clientevery %d, downfor %d: steps and clientevery must not be negative, the other times at least 1", o.Steps, o.FaultEvery, o.ClientEvery, o.DownFor)
+	}
+	if o.HalfCut && o.HalfLinked {
+		return fmt.Errorf("halfcut and halflinked exclude each other")
+	}
+	if o.ChunkBytes < 1 || o.Phases < 1 {
+		return fmt.Errorf("chunkbytes is %d and phases %d, both must be at least 1", o.ChunkBytes, o.Phases)
 	}
 	return nil
 }
@@ -215,9 +238,12 @@ var options = []option{
 	number("maxinflight", func(o *Options) *int { return &o.MaxInflight }),
 	number("maxuncommitted", func(o *Options) *int { return &o.MaxUncommittedBytes }),
 	number("maxtail", func(o *Options) *int { return &o.MaxTailBytes }),
+	number("chunkbytes", func(o *Options) *int { return &o.ChunkBytes }),
+	number("phases", func(o *Options) *int { return &o.Phases }),
 	boolean("durablemachine", func(o *Options) *bool { return &o.DurableMachine }),
 	boolean("healmajority", func(o *Options) *bool { return &o.HealMajority }),
 	boolean("halfcut", func(o *Options) *bool { return &o.HalfCut }),
+	boolean("halflinked", func(o *Options) *bool { return &o.HalfLinked }),
 }
 
 // String writes the options as ParseOptions reads them: the seed, then all the others,

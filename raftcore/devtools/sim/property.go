@@ -25,6 +25,8 @@ const (
 	Invariants  Property = "Invariants"    // what the replica itself says must hold
 	NoPanic     Property = "No Panic"      // the replica does not panic
 	ClientsView Property = "Clients' View" // acknowledged writes stay, refused ones never come, reads are linearizable
+	SameState   Property = "Same State"    // equal commands give equal results and states on every member, see Workload
+	UserCheck   Property = "User's Check"  // what Workload.Check says
 	Liveness    Property = "Liveness"      // a whole majority without faults has a leader and makes progress
 	Observed    Property = "Observed"      // what an observer demands, such as package spec
 )
@@ -49,6 +51,6 @@ type Failure struct {
 
 // Error gives the whole story.
 func (f *Failure) Error() string {
-	return fmt.Sprintf("%s is broken at step %d, %v: %s\nsee it again by go test -run TestOnly -sim.only %q\nlast events:\n  %s",
+	return fmt.Sprintf("%s is broken at step %d, %v: %s\noptions: %q\nlast events:\n  %s",
 		f.Property, f.Step, f.At, f.Detail, f.Options.String(), strings.Join(f.Trace, "\n  "))
 }

@@ -17,6 +17,8 @@ const (
 	streamFaults
 	streamClients
 	streamBoots
+	streamCommands
+	streamPoints
 )
 
 func newRandom(seed, stream uint64) random {

@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 
+	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
 
@@ -22,7 +23,7 @@ func Run(o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	err = c.run()
+	err = c.Finish()
 	return c.result(), err
 }
 
@@ -30,13 +31,22 @@ func (c *Cluster) result() Result {
 	return Result{Coverage: c.coverage, History: c.History(), Steps: c.steps, Time: c.clock.now}
 }
 
-func (c *Cluster) run() error {
-	for c.steps < c.options.Steps || len(c.up()) == 0 {
-		if err := c.Next(); err != nil {
-			return err
+// Finish runs a cluster that New has made to the end, as Run does.
+func (c *Cluster) Finish() error {
+	for phase := 1; ; phase++ {
+		for c.faults.steps < c.options.Steps*phase/c.options.Phases || len(c.up()) == 0 {
+			if err := c.Next(); err != nil {
+				return err
+			}
 		}
+		c.guard(c.converge)
+		if c.failure != nil || phase == c.options.Phases {
+			break
+		}
+		c.coverage.Phases++
+		c.guard(c.faults.begin)
 	}
-	c.guard(c.converge)
+	c.guard(c.settle)
 	return c.err()
 }
 
@@ -45,11 +55,13 @@ func (c *Cluster) run() error {
 // for several split votes, and for a follower that is brought up entry by entry.
 const calmTimeouts = 30
 
+func (c *Cluster) longestTimeout() Time { return Time(2*c.options.ElectionTicks) * tickInterval }
+
 // converge ends the faults and waits for a fresh write to be applied everywhere. Raft
 // itself loses requests, so the client writes again after each longest timeout.
 func (c *Cluster) converge() {
 	c.faults.end(c.leaveOutside())
-	timeout := Time(2*c.options.ElectionTicks) * tickInterval
+	timeout := c.longestTimeout()
 	deadline := c.clock.now + calmTimeouts*timeout
 	var writes []uint64
 	for again := c.clock.now; c.failure == nil; c.clock.next() {
@@ -58,7 +70,6 @@ func (c *Cluster) converge() {
 			return
 		}
 		if c.converged(writes) {
-			c.settle(timeout)
 			return
 		}
 		if c.clock.now >= again {
@@ -83,13 +94,23 @@ func (c *Cluster) well() []*member {
 	return slices.DeleteFunc(c.up(), func(m *member) bool { return slices.Contains(c.faults.outside, m) })
 }
 
-// converged reports whether one of the writes is applied and all members that are well
-// have the same log, committed and applied to its end.
+// converged reports whether one of the writes is applied by all members that are well, and
+// they have the same log, committed and applied to its end. Where some members have links
+// with a part of the others only, one of them may lead, and those that it does not reach
+// need not hear of anything: then a quorum must have applied the write.
 func (c *Cluster) converged(writes []uint64) bool {
-	applied := func(value uint64) bool { return c.check.values[value] != 0 }
+	first := protocol.Index(0)
+	for _, w := range writes {
+		if at := c.check.values[w]; at > 0 && (first == 0 || at < first) {
+			first = at
+		}
+	}
 	l := c.leader()
-	if l == nil || !slices.ContainsFunc(writes, applied) {
+	if l == nil || first == 0 {
 		return false
+	}
+	if c.options.HalfLinked && len(c.faults.outside) > 0 {
+		return c.applied(first) >= c.quorum()
 	}
 	for _, m := range c.well() {
 		if m.leader != l.id || m.machine.last != l.log.Last() || m.log.Last() != l.log.Last() {
@@ -99,12 +120,23 @@ func (c *Cluster) converged(writes []uint64) bool {
 	return true
 }
 
+// applied counts the voters that have applied the index.
+func (c *Cluster) applied(i protocol.Index) int {
+	n := 0
+	for _, m := range c.voters() {
+		if m.raft != nil && m.machine.last.Index >= i {
+			n++
+		}
+	}
+	return n
+}
+
 // leftovers is how long after the last fault something that it delayed may still come.
 const leftovers = 300 * Millisecond
 
 // settle demands that a converged cluster without faults keeps its leader, and that
 // nothing that a client was told is missing from the state that all share.
-func (c *Cluster) settle(timeout Time) {
+func (c *Cluster) settle() {
 	c.pass(leftovers)
 	l := c.leader()
 	if l == nil {
@@ -112,7 +144,7 @@ func (c *Cluster) settle(timeout Time) {
 		return
 	}
 	term := l.term
-	c.pass(5 * timeout)
+	c.pass(5 * c.longestTimeout())
 	if l.role != replica.Leader || l.term != term {
 		c.fail(Liveness, "member %d led term %d in peace, but lost its leadership without any fault; members: %+v", l.id, term, c.Status())
 	}
@@ -121,6 +153,7 @@ func (c *Cluster) settle(timeout Time) {
 			c.fail(ClientsView, "the write of %d was acknowledged at %v, but is not in the state of all", op.Value, op.Return)
 		}
 	}
+	c.work.judge()
 	c.coverage.MaxIndex = max(c.coverage.MaxIndex, l.machine.last.Index)
 }
 

@@ -44,7 +44,10 @@ func simplifications(f *Failure) []Options {
 	}
 	try(func(o *Options) { o.Learners = 0 })
 	try(func(o *Options) { o.DurableMachine = false })
-	try(func(o *Options) { o.HealMajority = false })
+	try(func(o *Options) { o.HealMajority, o.HalfCut, o.HalfLinked = false, false, false })
+	try(func(o *Options) { o.HalfCut, o.HalfLinked = false, false })
+	try(func(o *Options) { o.Phases = 1 })
+	try(func(o *Options) { o.ChunkBytes = 1 << 20 })
 	if f.Options.ReadPercent > 0 {
 		try(func(o *Options) { o.ReadPercent = 0 })
 	}

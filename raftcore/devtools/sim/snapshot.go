@@ -5,10 +5,10 @@ import (
 	"github.com/quorate/quorate/raftcore/replica"
 )
 
-// takeSnapshot freezes the state machine; when the snapshot is durable the log may be
-// cut, with a tail kept for laggards.
+// takeSnapshot freezes the state machine, which goes on; when the snapshot is durable the
+// log may be cut, with a tail kept for laggards.
 func (m *member) takeSnapshot() {
-	s := m.freeze()
+	s, write := m.freeze()
 	if s.meta.Last.Index <= m.disk.snapshot.meta.Last.Index {
 		return
 	}
@@ -17,8 +17,11 @@ func (m *member) takeSnapshot() {
 		if s.meta.Last.Index <= m.disk.snapshot.meta.Last.Index {
 			return // a newer one has arrived meanwhile
 		}
+		s.state.frozen = write()
 		m.disk.snapshot = s
-		m.compact(s.meta.Last.Index - min(keep, s.meta.Last.Index))
+		if m.passes(SnapshotTaken) {
+			m.compact(s.meta.Last.Index - min(keep, s.meta.Last.Index))
+		}
 	})
 }
 
@@ -31,39 +34,16 @@ func (m *member) compact(upTo protocol.Index) {
 	m.disk.log.Compact(min(upTo, m.disk.log.Last().Index))
 	m.c.coverage.Compactions++
 	m.c.note(m, "cuts its log up to %v", base)
-	m.step(replica.Compacted{Base: base})
-}
-
-func (m *member) freeze() snapshot {
-	return snapshot{meta: protocol.SnapshotMeta{Last: m.machine.last, Membership: m.c.membership(), Size: 1}, state: m.machine}
-}
-
-// sendSnapshot carries a whole snapshot to a follower: the newest that is stored, or a
-// fresh one. The transfer can fail at every point.
-func (m *member) sendSnapshot(to *member) {
-	s := m.disk.snapshot
-	if s.meta.Last.Index == 0 || m.c.faults.machines.percent(30) {
-		s = m.freeze()
+	if m.passes(LogCut) {
+		m.step(replica.Compacted{Base: base})
 	}
-	term := m.term
-	m.c.note(m, "sends a snapshot up to %v to member %d", s.meta.Last, to.id)
-	m.c.network.transfer(m, to, func(again bool) {
-		to.receiveSnapshot(replica.SnapshotReceived{From: m.id, Term: term, Meta: s.meta}, s)
-		if again {
-			to.step(replica.SnapshotReceived{From: m.id, Term: term, Meta: s.meta})
-		}
-	}, func(ok bool) {
-		m.step(replica.SnapshotSent{To: to.id, Last: s.meta.Last, OK: ok})
-	})
 }
 
-// receiveSnapshot stores a snapshot that has arrived, durably, then tells the replica.
-func (m *member) receiveSnapshot(in replica.SnapshotReceived, s snapshot) {
-	if s.meta.Last.Index > m.disk.snapshot.meta.Last.Index {
-		m.disk.snapshot = s
-	}
-	m.received = s
-	m.step(in)
+// freeze gives a snapshot of what is applied now, and what writes the user's machine, when
+// there is one.
+func (m *member) freeze() (s snapshot, write func() []byte) {
+	s = snapshot{meta: protocol.SnapshotMeta{Last: m.machine.last, Membership: m.c.membership()}, state: m.machine}
+	return s, m.c.work.freeze(m)
 }
 
 // install queues the replacement of the log by the snapshot that was just received.
@@ -82,13 +62,18 @@ func (m *member) install(in *replica.Install) {
 }
 
 // installed makes the snapshot the state machine's state: the log was emptied.
-func (m *member) installed(s *snapshot) {
+func (m *member) installed(s *snapshot) bool {
+	if !m.passes(LogReset) {
+		return false
+	}
 	if n := len(m.toApply); n > 0 {
 		m.apply(n)
 	}
 	m.c.check.restoring(m, s)
 	m.machine = s.state
+	m.c.work.restore(m)
 	m.disk.machine = s.state
 	m.c.coverage.Snapshots++
 	m.c.clients.release(m)
+	return m.passes(MachineRestored)
 }

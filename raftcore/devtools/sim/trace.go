@@ -67,7 +67,7 @@ func words(what any) string {
 	case replica.Receive:
 		return "takes " + describe(x.Message)
 	case replica.StateChange:
-		return fmt.Sprintf("  is %s of term %d, leader %d", roleNames[x.Role], x.Term, x.Leader)
+		return fmt.Sprintf("  is %v of term %d, leader %d", x.Role, x.Term, x.Leader)
 	case persist:
 		return x.String()
 	case replica.Propose:

@@ -1,11 +1,11 @@
 package sim
 
-// profiles lead runs to where one sort of bug shows. TestSimulation gives every second
-// seed to one of them; TestMutations looks with them for bugs that are switched on.
-var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards}
+// profiles lead runs to where one sort of bug shows.
+var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks}
 
-// profiled draws the options of a seed.
-func profiled(seed uint64) Options {
+// Profiled draws the options of a seed as OptionsFor does; every second seed is led to
+// where one sort of bug shows.
+func Profiled(seed uint64) Options {
 	o := OptionsFor(seed)
 	if n := uint64(len(profiles)); seed%2 == 0 {
 		profiles[seed/2%n](&o)
@@ -61,4 +61,12 @@ func laggards(o *Options) {
 	o.ClientEvery = 2 * Millisecond
 	o.AimAtLeader = 30
 	o.Steps = 1500
+}
+
+// chunks lets leaders fall and members crash while snapshots are on their way in small pieces.
+func chunks(o *Options) {
+	laggards(o)
+	o.Faults = o.Faults&^(Regicide|Loss) | Damage | CrashPoint | Transfer | Delay | o.Faults&Resign
+	o.ChunkBytes = 7
+	o.ElectionTicks = 4
 }
