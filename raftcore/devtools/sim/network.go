@@ -51,9 +51,9 @@ func (n *network) heal() {
 // send puts messages on their way.
 func (n *network) send(from *member, messages []protocol.Message) {
 	for _, msg := range messages {
+		msg = n.damage(msg)
 		n.c.observe(Observation{Moment: Left, Member: from.id, Message: msg})
 		n.c.check.sending(from, msg)
-		msg = n.damage(msg)
 		n.emit(pauser.Sent, from, msg)
 		lost := n.has(Loss) && n.r.percent(n.c.options.LossPercent)
 		if lost {
