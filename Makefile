@@ -24,6 +24,10 @@ FIRST ?= 1
 # Which benchmarks of rooms run, and for how long a point is measured.
 BENCH ?= .
 BENCHTIME ?= 2s
+# How long one library is measured at one point by "make bench" and "make bench-compare", and how
+# often by the latter. As they are, a comparison takes about 7 minutes.
+BENCH_SECONDS ?= 1.2
+BENCH_ROUNDS ?= 5
 
 # In a recipe: $(TOOL) helm; helm version
 TOOL = use() { PATH="$$(hack/tools/build.sh "$$@"):$$PATH"; export PATH; }; use
@@ -83,14 +87,15 @@ sim: ## Run SEEDS=10000 seeds of the cluster simulator from FIRST=1 on (a millio
 	  -sim.seeds $(SEEDS) -sim.first $(FIRST) -sim.failures 5 -sim.record testdata/seeds.txt
 
 .PHONY: bench
-bench: ## Measure the core: three members with real files and TCP, 1 to 1024 in flight (BENCHTIME=2s a point)
+bench: ## Measure the core: three members with real files and TCP, 1 to 1024 in flight (BENCH_SECONDS=1.2 a point)
 	@mkdir -p $(OUT)
-	@(cd bench && go run ./raftlib -only quorate -time $(BENCHTIME)) | tee $(OUT)/bench.txt
+	@(cd bench && go run ./raftlib -only quorate,floor -time $(BENCH_SECONDS)s -rounds 3) | tee $(OUT)/bench.txt
 
 .PHONY: bench-compare
-bench-compare: ## The same beside other Raft libraries, in turns
+bench-compare: ## The same beside other Raft libraries, in turns; writes docs/benchmarks.md and its pictures (BENCH_SECONDS, BENCH_ROUNDS)
 	@mkdir -p $(OUT)
-	@(cd bench && go run ./raftlib -time $(BENCHTIME)) | tee $(OUT)/bench-compare.txt
+	@(cd bench && go run ./raftlib -time $(BENCH_SECONDS)s -rounds $(BENCH_ROUNDS) -save ../$(OUT)/bench-compare.json -docs ../docs) \
+	  | tee $(OUT)/bench-compare.txt
 
 .PHONY: bench-rooms
 bench-rooms: ## Run the benchmarks of single rooms (BENCH=regexp)

@@ -1,10 +1,13 @@
 // Command raftlib measures Raft libraries side by side: three members on loopback
-// TCP with real files and fsync, a closed loop of proposers on the leader.
+// TCP with real files and fsync, a closed loop of proposers or readers on the leader.
 //
 // # In this room
 //
-// The load and its figures (load.go), and one file for each library: quorate.go
-// and hashicorp.go. Each implements the interface library.
+// A child process for each library (child.go) with the load and its figures (load.go);
+// the turns (compare.go); one group of files for each library: quorate.go, etcd*.go,
+// hashicorp.go, and floor.go, which is no Raft but the least that durable replication
+// costs. targets.go, report.go and plot.go make the page of docs/ with its pictures;
+// the page's words are in benchmarks.md.tmpl.
 //
 // # Never here
 //
@@ -14,10 +17,13 @@
 // # Invariants
 //
 // Every library does the same work: a proposal is done when its state machine on
-// the leader has applied it, after a majority has it on disk. Runs of the libraries
-// are interleaved, so that a drifting machine is fair to all.
+// the leader has applied it, after a majority has it on disk. No library shares a heap
+// with another one. Runs of the libraries are interleaved, so that a drifting machine is fair
+// to all, and ratios are of runs that followed each other.
 //
 // # How to add
 //
-// A library: a file that implements library, and a line in main.go.
+// A library: a file that implements library, a line in main.go, a look in plot.go, and what it
+// does in benchmarks.md.tmpl. To compare two builds of our own core: -only quorate -also
+// old=path/of/the/other/binary.
 package main

@@ -5,90 +5,129 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
 )
 
-// libraries are measured in this order, a turn each, rounds times.
+// libraries are what can be measured, in the order of tables and turns.
 var libraries = []struct {
 	name string
 	open func(dir string) (library, error)
 }{
 	{"quorate", openQuorate},
+	{"etcd", openEtcd},
+	{"etcd-async", openEtcdAsync},
 	{"hashicorp", openHashicorp},
+	{"floor", openFloor},
+}
+
+type options struct {
+	dir        string
+	time       time.Duration
+	rounds     int
+	only       string
+	inFlight   int
+	bytes      int
+	also       string
+	save, load string
+	docs       string
+	serve      string
+	profile    string
 }
 
 func main() {
-	dir := flag.String("dir", "", "directory for the logs, on the disk to be measured (default: a temporary one)")
-	d := flag.Duration("time", 2*time.Second, "length of one measurement")
-	rounds := flag.Int("rounds", 3, "measurements of each point; the median is printed")
-	only := flag.String("only", "", "measure this library alone")
+	var o options
+	flag.StringVar(&o.dir, "dir", "", "directory for the logs, on the disk to be measured (default: a temporary one)")
+	flag.DurationVar(&o.time, "time", 2*time.Second, "length of one measurement")
+	flag.IntVar(&o.rounds, "rounds", 3, "measurements of each point by each library, in turns")
+	flag.StringVar(&o.only, "only", "", "measure these alone, separated by commas")
+	flag.IntVar(&o.inFlight, "in-flight", 0, "measure points with so many in flight alone")
+	flag.IntVar(&o.bytes, "bytes", -1, "measure proposals of so many bytes alone; 0: reads")
+	flag.StringVar(&o.also, "also", "", "name=path of another build of this program: its quorate takes part under that name")
+	flag.StringVar(&o.save, "save", "", "write all figures into this file")
+	flag.StringVar(&o.load, "load", "", "do not measure but take the figures from this file")
+	flag.StringVar(&o.docs, "docs", "", "write benchmarks.md and its pictures into this folder")
+	flag.StringVar(&o.serve, "serve", "", "for the program's own use: be the process of one library")
+	flag.StringVar(&o.profile, "profile", "", "write profiles of the CPU of each library, each into a file with this prefix")
 	flag.Parse()
-	if err := compare(*dir, *d, *rounds, *only); err != nil {
+	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "raftlib:", err)
 		os.Exit(1)
 	}
 }
 
-func compare(dir string, d time.Duration, rounds int, only string) error {
-	if dir == "" {
-		tmp, err := os.MkdirTemp("", "raftlib")
-		if err != nil {
+func (o *options) run() error {
+	if o.serve != "" {
+		return o.child()
+	}
+	r, err := o.results()
+	if err != nil {
+		return err
+	}
+	if o.save != "" {
+		if err := r.save(o.save); err != nil {
 			return err
 		}
-		defer os.RemoveAll(tmp) //nolint:errcheck // left for the system's own cleaning
-		dir = tmp
 	}
-	fmt.Println("three members, files and TCP of this machine; a proposal is done when the leader has applied it")
-	fmt.Printf("%6s %9s  %-10s %10s %9s %9s %11s %8s %7s\n", "bytes", "in flight", "library", "per second", "p50 ms", "p99 ms", "CPU s/10000", "allocs", "ratio")
+	if o.docs != "" {
+		return writeDocs(r, o.docs)
+	}
+	return nil
+}
+
+func (o *options) child() error {
+	for _, l := range libraries {
+		if l.name == o.serve {
+			return serve(l.open, o.dir, o.profile)
+		}
+	}
+	return fmt.Errorf("there is no library %q", o.serve)
+}
+
+func (o *options) results() (*results, error) {
+	if o.load != "" {
+		return load(o.load)
+	}
+	if o.dir == "" {
+		tmp, err := os.MkdirTemp("", "raftlib")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(tmp) //nolint:errcheck // left for the system's own cleaning
+		o.dir = tmp
+	}
+	return compare(o)
+}
+
+// wanted tells whether a library is to be measured.
+func (o *options) wanted(name string) bool {
+	if o.only == "" {
+		return true
+	}
+	for n := range strings.SplitSeq(o.only, ",") {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// points gives what is to be measured.
+func (o *options) points() []point {
+	var ps []point
 	for _, bytes := range []int{128, 4096} {
 		for _, n := range []int{1, 16, 64, 256, 1024} {
-			if err := comparePoint(dir, point{n, bytes}, d, rounds, only); err != nil {
-				return err
-			}
+			ps = append(ps, point{n, bytes})
 		}
 	}
-	return nil
-}
-
-// comparePoint measures every library at one point, in turns, and prints the
-// medians; ratio is the rate over the first library's last peer.
-func comparePoint(dir string, p point, d time.Duration, rounds int, only string) error {
-	results := make([][]figures, len(libraries))
-	for r := range rounds {
-		for i, l := range libraries {
-			if only != "" && only != l.name {
-				continue
-			}
-			f, err := once(l.open, filepath.Join(dir, fmt.Sprintf("%s-%d-%d-%d", l.name, p.bytes, p.inFlight, r)), p, d)
-			if err != nil {
-				return fmt.Errorf("%s: %w", l.name, err)
-			}
-			results[i] = append(results[i], f)
+	ps = append(ps, point{64, 0})
+	kept := ps[:0]
+	for _, p := range ps {
+		if (o.inFlight == 0 || o.inFlight == p.InFlight) && (o.bytes < 0 || o.bytes == p.Bytes) {
+			kept = append(kept, p)
 		}
 	}
-	for i, l := range libraries {
-		if len(results[i]) == 0 {
-			continue
-		}
-		m := median(results[i])
-		ratio := ""
-		if i == 0 && only == "" {
-			ratio = fmt.Sprintf("%.2f", m.perSecond/median(results[1]).perSecond)
-		}
-		fmt.Printf("%6d %9d  %-10s %10.0f %9.2f %9.2f %11.3f %8.1f %7s\n", p.bytes, p.inFlight, l.name, m.perSecond, ms(m.p50), ms(m.p99), m.cpu, m.allocs, ratio)
-	}
-	return nil
-}
-
-func once(open func(string) (library, error), dir string, p point, d time.Duration) (figures, error) {
-	defer os.RemoveAll(dir) //nolint:errcheck // the folder above goes at the end
-	l, err := open(dir)
-	if err != nil {
-		return figures{}, err
-	}
-	defer l.close()
-	return measure(l, p, d)
+	return kept
 }
 
 // elected waits until one of the members leads.
@@ -108,5 +147,3 @@ func elected[M any](members []M, leads func(M) bool) (leader M, err error) {
 		}
 	}
 }
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

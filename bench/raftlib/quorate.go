@@ -28,22 +28,19 @@ type quorateGroup struct {
 
 func openQuorate(dir string) (library, error) {
 	g := &quorateGroup{}
-	var ports []net.Listener
-	var members protocol.Membership
-	for i := range 3 {
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		ports = append(ports, l)
-		members.Members = append(members.Members, protocol.Member{ID: protocol.MemberID(i + 1), Address: l.Addr().String(), Suffrage: protocol.Voter})
+	ports, addresses, err := listen(3)
+	if err != nil {
+		return nil, err
 	}
-	for i := range 3 {
+	var members protocol.Membership
+	for i, a := range addresses {
+		members.Members = append(members.Members, protocol.Member{ID: protocol.MemberID(i + 1), Address: a, Suffrage: protocol.Voter})
+	}
+	for i := range ports {
 		if err := g.open(filepath.Join(dir, fmt.Sprint(i+1)), members, protocol.MemberID(i+1), ports[i]); err != nil {
 			return nil, err
 		}
 	}
-	var err error
 	g.leader, err = elected(g.members, func(m *host.Host) bool { return m.State().Role == replica.Leader })
 	return g, err
 }
@@ -74,6 +71,15 @@ func (g *quorateGroup) open(dir string, members protocol.Membership, id protocol
 func (g *quorateGroup) propose(payload []byte) error {
 	r, err := g.leader.Propose(context.Background(), payload)
 	return errors.Join(err, r.Err)
+}
+
+func (g *quorateGroup) read() error { return g.leader.ReadBarrier(context.Background()) }
+
+func (g *quorateGroup) flushes() (n uint64) {
+	for _, s := range g.stores {
+		n += s.Log.Stats().Flushes
+	}
+	return n
 }
 
 func (g *quorateGroup) close() {
