@@ -40,8 +40,9 @@ func (s State) String() string {
 //
 //  1. Match < Next.
 //  2. Match only falls when the follower's life changes (Answered gives NewLife).
-//  3. At most window requests with entries are unanswered; none outside Replicate
-//     but the one that a Probe has out.
+//  3. At most Window.Requests requests with entries are unanswered, and, but for the one that
+//     crosses the bound, Window.Bytes bytes of entries; none outside Replicate but the
+//     one that a Probe has out.
 type Progress struct {
 	ID    protocol.MemberID
 	Match protocol.Index // the follower's durable log equals the leader's up to here (paper: matchIndex)
@@ -56,8 +57,9 @@ type Progress struct {
 
 	state    State
 	paused   bool // Probe: wait for an answer, be it to a heartbeat
-	window   int
-	inflight []protocol.Index // last indexes of the unanswered requests with entries, ascending
+	window   Window
+	inflight []request // the unanswered ones with entries, ascending
+	bytes    int       // of their entries
 
 	incarnation protocol.Incarnation
 	boot        protocol.Boot
@@ -65,10 +67,21 @@ type Progress struct {
 	since       uint64 // answers to requests of earlier rounds count for nothing
 }
 
-// New gives the progress of a follower of which nothing is known. The window is how
-// many requests with entries may be unanswered.
-func New(id protocol.MemberID, next protocol.Index, window int) Progress {
-	return Progress{ID: id, Next: next, window: window, inflight: make([]protocol.Index, 0, window)}
+// Window bounds what a follower may have unanswered, so that one that takes nothing costs
+// no more than that.
+type Window struct {
+	Requests int // with entries
+	Bytes    int // of entries, by Entry.Size; 0: no bound. When less is unanswered, another request may leave
+}
+
+type request struct {
+	last  protocol.Index
+	bytes int
+}
+
+// New gives the progress of a follower of which nothing is known.
+func New(id protocol.MemberID, next protocol.Index, w Window) Progress {
+	return Progress{ID: id, Next: next, window: w, inflight: make([]request, 0, w.Requests)}
 }
 
 // State tells how the follower is fed.
@@ -77,25 +90,36 @@ func (p *Progress) State() State { return p.state }
 // Inflight gives the number of unanswered requests with entries.
 func (p *Progress) Inflight() int { return len(p.inflight) }
 
+// InflightBytes gives the bytes of the entries in them.
+func (p *Progress) InflightBytes() int { return p.bytes }
+
 // CanSend reports whether another request with entries may leave.
 func (p *Progress) CanSend() bool {
 	switch p.state {
 	case Probe:
 		return !p.paused
 	case Replicate:
-		return len(p.inflight) < p.window
+		return len(p.inflight) < p.window.Requests && (p.window.Bytes == 0 || p.bytes < p.window.Bytes)
 	}
 	return false
 }
 
-// Sent notes that a request with entries up to last has left.
-func (p *Progress) Sent(last protocol.Index) {
+// Room gives how many bytes of entries the next request should have at most; at least one.
+func (p *Progress) Room(most int) int {
+	if p.state != Replicate || p.window.Bytes == 0 {
+		return most
+	}
+	return min(most, max(1, p.window.Bytes-p.bytes))
+}
+
+// Sent notes that a request with entries up to last, of so many bytes, has left.
+func (p *Progress) Sent(last protocol.Index, bytes int) {
 	if p.state == Probe {
 		p.paused = true
 		return
 	}
 	p.Next = last + 1
-	p.inflight = append(p.inflight, last)
+	p.inflight, p.bytes = append(p.inflight, request{last, bytes}), p.bytes+bytes
 }
 
 // Life is what an answer says about the one who gave it.
@@ -149,7 +173,8 @@ func (p *Progress) Acknowledged(match protocol.Index) {
 	}
 	p.Next = max(p.Next, p.Match+1)
 	n := 0
-	for n < len(p.inflight) && p.inflight[n] <= match {
+	for n < len(p.inflight) && p.inflight[n].last <= match {
+		p.bytes -= p.inflight[n].bytes
 		n++
 	}
 	p.inflight = slices.Delete(p.inflight, 0, n)
@@ -181,7 +206,7 @@ func (p *Progress) Lost() {
 // NeedSnapshot notes that a snapshot was asked for.
 func (p *Progress) NeedSnapshot() {
 	p.state, p.paused = Snapshot, false
-	p.inflight = p.inflight[:0]
+	p.inflight, p.bytes = p.inflight[:0], 0
 }
 
 // SnapshotDone leaves Snapshot: the logs are thought to meet at next-1.
@@ -192,7 +217,7 @@ func (p *Progress) SnapshotDone(next protocol.Index) {
 
 func (p *Progress) probe() {
 	p.state, p.paused = Probe, false
-	p.inflight = p.inflight[:0]
+	p.inflight, p.bytes = p.inflight[:0], 0
 }
 
 // CheckInvariants tells which invariant of Progress does not hold, by its number.
@@ -200,8 +225,15 @@ func (p *Progress) CheckInvariants() error {
 	if p.Match >= p.Next {
 		return fmt.Errorf("progress invariant 1: member %d has match %d, next %d", p.ID, p.Match, p.Next)
 	}
-	if len(p.inflight) > p.window || p.state != Replicate && len(p.inflight) > 0 {
-		return fmt.Errorf("progress invariant 3: member %d has %d of %d requests in flight in %v", p.ID, len(p.inflight), p.window, p.state)
+	if len(p.inflight) > p.window.Requests || p.state != Replicate && len(p.inflight) > 0 {
+		return fmt.Errorf("progress invariant 3: member %d has %d of %d requests in flight in %v", p.ID, len(p.inflight), p.window.Requests, p.state)
+	}
+	bytes, before := 0, 0
+	for _, x := range p.inflight {
+		before, bytes = bytes, bytes+x.bytes
+	}
+	if bytes != p.bytes || p.window.Bytes > 0 && before > 0 && before >= p.window.Bytes {
+		return fmt.Errorf("progress invariant 3: member %d has %d bytes in flight, counted as %d, of %d", p.ID, bytes, p.bytes, p.window.Bytes)
 	}
 	return nil
 }

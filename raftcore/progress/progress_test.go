@@ -18,15 +18,15 @@ type view struct {
 
 func TestTransitions(t *testing.T) {
 	replicate := func(p *progress.Progress) { p.Acknowledged(4) }
-	full := func(p *progress.Progress) { replicate(p); p.Sent(5); p.Sent(6) }
+	full := func(p *progress.Progress) { replicate(p); p.Sent(5, 10); p.Sent(6, 10) }
 	cases := []struct {
 		name string
 		do   func(*progress.Progress)
 		want view
 	}{
 		{"a new one probes", func(*progress.Progress) {}, view{progress.Probe, 0, 5, 0, true}},
-		{"a probe has one request out", func(p *progress.Progress) { p.Sent(5) }, view{progress.Probe, 0, 5, 0, false}},
-		{"an answer below the probe lets it repeat", func(p *progress.Progress) { p.Sent(5); p.Acknowledged(2) }, view{progress.Probe, 2, 5, 0, true}},
+		{"a probe has one request out", func(p *progress.Progress) { p.Sent(5, 10) }, view{progress.Probe, 0, 5, 0, false}},
+		{"an answer below the probe lets it repeat", func(p *progress.Progress) { p.Sent(5, 10); p.Acknowledged(2) }, view{progress.Probe, 2, 5, 0, true}},
 		{"an answer that covers it ends the probe", replicate, view{progress.Replicate, 4, 5, 0, true}},
 		{"the window fills", full, view{progress.Replicate, 4, 7, 2, false}},
 		{"an acknowledgement opens it", func(p *progress.Progress) { full(p); p.Acknowledged(5) }, view{progress.Replicate, 5, 7, 1, true}},
@@ -45,7 +45,7 @@ func TestTransitions(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			p := progress.New(2, 5, 2)
+			p := progress.New(2, 5, progress.Window{Requests: 2})
 			c.do(&p)
 			if got := (view{p.State(), p.Match, p.Next, p.Inflight(), p.CanSend()}); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
@@ -65,7 +65,7 @@ type answer struct {
 }
 
 func TestLives(t *testing.T) {
-	p := progress.New(2, 5, 2)
+	p := progress.New(2, 5, progress.Window{Requests: 2})
 	round := uint64(0)
 	for i, s := range []struct {
 		answer
@@ -95,7 +95,7 @@ func TestLives(t *testing.T) {
 // TestLateAnswerOfAnUnheardLife is a follower that was restarted before it was first
 // heard: the late answer of its earlier life must not shut out the present one.
 func TestLateAnswerOfAnUnheardLife(t *testing.T) {
-	p := progress.New(2, 5, 2)
+	p := progress.New(2, 5, progress.Window{Requests: 2})
 	p.Answered(1, 11, 0)
 	if got := p.Answered(1, 10, 0); got != progress.NewLife {
 		t.Fatalf("the late answer: life %d", got)

@@ -20,8 +20,16 @@ type Config struct {
 
 	MaxMessageBytes     int // of entries in one AppendRequest, by Entry.Size; at least one entry is sent
 	MaxInflight         int // AppendRequests with entries that a follower may have unanswered
-	MaxUncommittedBytes int // not committed, or not durable at the leader: beyond it a leader refuses proposals
+	MaxInflightBytes    int // of entries in those; 0: no bound
+	MaxUncommittedBytes int // not committed, durable and applied at the leader: beyond it a leader refuses proposals
+	MaxApplyBytes       int // handed out to be applied and not told to be; 0: no bound
 	MaxTailBytes        int // entries kept in memory beside those that must be
+
+	// LeaseTicks is how long a leader answers reads without asking, after it began to ask a
+	// quorum that has answered (see lease); 0: never. LeasePromise makes a member one that a
+	// leader with leases may rely on: no leader may have leases before all members have it.
+	LeaseTicks   int
+	LeasePromise bool
 
 	Serial bool // at most one client command of the group is in flight; the same on all members
 
@@ -50,6 +58,9 @@ func (c Config) Validate() error {
 	need(c.MaxMessageBytes >= 1, "MaxMessageBytes is %d, must be at least 1", c.MaxMessageBytes)
 	need(c.MaxInflight >= 1, "MaxInflight is %d, must be at least 1", c.MaxInflight)
 	need(c.MaxUncommittedBytes >= 1, "MaxUncommittedBytes is %d, must be at least 1", c.MaxUncommittedBytes)
+	need(c.MaxInflightBytes >= 0, "MaxInflightBytes is %d, must not be negative", c.MaxInflightBytes)
+	need(c.MaxApplyBytes >= 0, "MaxApplyBytes is %d, must not be negative", c.MaxApplyBytes)
+	need(c.LeaseTicks >= 0 && c.LeaseTicks < max(c.ElectionTicks, 1), "LeaseTicks is %d, must be less than ElectionTicks, %d", c.LeaseTicks, c.ElectionTicks)
 	need(c.MaxTailBytes >= 0, "MaxTailBytes is %d, must not be negative", c.MaxTailBytes)
 	return errors.Join(errs...)
 }

@@ -12,7 +12,7 @@ import (
 // that has not won within its timeout starts anew in the same way.
 func (r *Replica) electionTimeout() {
 	if r.voters.Has(r.cfg.ID) && r.mayStand() {
-		r.startPreVote(false)
+		r.startPreVote(r.timers.hurry)
 		return
 	}
 	r.becomeFollower(r.term, 0)
@@ -26,6 +26,10 @@ func (r *Replica) disconnected(m protocol.MemberID) {
 		return
 	}
 	if m == 0 || m != r.leader {
+		return
+	}
+	if r.keepsPromise() {
+		r.standAfterPromise()
 		return
 	}
 	r.forgetLeaderContact()
@@ -134,7 +138,8 @@ func (r *Replica) takePreVote(m protocol.Message) {
 func (r *Replica) answerVote(m protocol.Message) {
 	ask := m.Body.(*protocol.VoteRequest)
 	free := r.vote == m.From || r.vote == 0 && r.leader == 0
-	if !free || !r.upToDate(ask.Last) {
+	promised := r.keepsPromise() && r.inContact() && !ask.Transfer
+	if !free || promised || !r.upToDate(ask.Last) {
 		r.send(m.From, &protocol.VoteResponse{})
 		return
 	}

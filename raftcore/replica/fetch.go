@@ -21,7 +21,7 @@ func (r *Replica) fetchToApply(from, to protocol.Index) {
 		return
 	}
 	r.fetched.out = true
-	r.fx.Fetch = append(r.fx.Fetch, Fetch{From: from, To: to, MaxBytes: r.cfg.MaxMessageBytes})
+	r.fx.Fetch = append(r.fx.Fetch, Fetch{From: from, To: to, MaxBytes: min(r.cfg.MaxMessageBytes, r.applying.room())})
 }
 
 // fetchFor asks for entries that a follower needs and memory has no more.

@@ -53,6 +53,7 @@ func (b *bytes) config() replica.Config {
 	return replica.Config{
 		ID: 1, ElectionTicks: 3, HeartbeatTicks: 1, Incarnation: 1, Boot: 1,
 		MaxMessageBytes: 1 + b.below(100), MaxInflight: 1 + b.below(3), MaxUncommittedBytes: 100, MaxTailBytes: b.below(200), Serial: b.yes(),
+		MaxInflightBytes: b.below(60), MaxApplyBytes: b.below(60), LeaseTicks: b.below(3),
 	}
 }
 

@@ -34,6 +34,7 @@ func (r *Replica) checkRole(hold check) {
 	leads := r.role == Leader
 	hold(3, !leads && r.role != Candidate || r.vote == r.cfg.ID, "%v has voted for %d", r.role, r.vote)
 	hold(3, leads == (r.leader == r.cfg.ID), "%v follows %d", r.role, r.leader)
+	hold(3, leads || r.lease == lease{} && r.lag.bytes == 0, "%v has the lease %+v and a lag of %d bytes", r.role, r.lease, r.lag.bytes)
 	hold(3, leads || len(r.followers) == 0 && r.transfer == transfer{} && len(r.reads.asked)+len(r.reads.waiting) == 0,
 		"%v has %d followers, transfer %v, %d reads", r.role, len(r.followers), r.transfer, len(r.reads.asked)+len(r.reads.waiting))
 	bytes := 0

@@ -116,25 +116,27 @@ func (r *Replica) persisted(seq uint64) {
 }
 
 // apply hands out what is committed and durable here. Not durable entries are
-// never applied: after a crash the state machine would be ahead of the log.
+// never applied: after a crash the state machine would be ahead of the log. While too much
+// of what was handed out is not applied the rest waits; memory need not keep it.
 func (r *Replica) apply() {
 	upTo := min(r.commit, r.writes.stable)
 	if r.cfg.Mutation.Has(mutation.ApplyUncommitted) {
 		upTo = r.writes.stable
 	}
 	next := r.handed + 1
-	if next > upTo {
+	if next > upTo || r.applying.full() {
 		return
 	}
 	if next < r.log.first {
 		r.fetchToApply(next, min(upTo, r.log.first-1))
 		return
 	}
-	r.hand(r.log.slice(next, upTo))
+	r.hand(r.log.part(next, upTo, r.applying.room()))
 }
 
 func (r *Replica) hand(entries []protocol.Entry) {
 	r.handed = entries[len(entries)-1].Index
+	r.applying.add(r.handed, protocol.Size(entries))
 	if len(r.fx.Apply) == 0 {
 		r.fx.Apply = entries
 		return

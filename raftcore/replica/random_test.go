@@ -61,6 +61,9 @@ func newChaos(seed uint64) *chaos {
 	c.config.MaxInflight = 1 + rng.IntN(4)
 	c.config.MaxUncommittedBytes = 100 + rng.IntN(5000)
 	c.config.Serial = rng.IntN(4) == 0
+	c.config.MaxInflightBytes = []int{0, 50, 500}[rng.IntN(3)]
+	c.config.MaxApplyBytes = []int{0, 1, 300}[rng.IntN(3)]
+	c.config.LeasePromise = rng.IntN(3) == 0 // ticks come at random here: no leader may rely on it
 	return c
 }
 

@@ -76,22 +76,26 @@ func (r *Replica) takeReadIndex(m protocol.Message) {
 
 // advanceReads ends the round that a quorum has echoed and begins the next one. A new
 // leader begins none before an entry of its term is committed: until then it does
-// not know what is committed (thesis section 6.4, step 1).
+// not know what is committed (thesis section 6.4, step 1). With a lease no round is needed.
 func (r *Replica) advanceReads() {
 	q := &r.reads
 	for {
 		if len(q.asked) > 0 {
-			if !r.voters.Reached(r.echoed) && !r.cfg.Mutation.Has(mutation.ReadWithoutQuorum) {
+			if !r.hasLease() && !r.voters.Reached(r.echoed) && !r.cfg.Mutation.Has(mutation.ReadWithoutQuorum) {
 				return
 			}
 			r.answerReads()
 		}
-		if len(q.waiting) == 0 || r.commit < r.ownFirst {
+		if len(q.waiting) == 0 || r.commit < r.ownFirst && !r.cfg.Mutation.Has(mutation.ReadFromNewLeaderBeforeNoOp) {
 			return
 		}
 		q.asked, q.waiting = q.waiting, q.asked
+		q.index = r.commit
+		if r.hasLease() {
+			continue
+		}
 		q.round++
-		q.needed, q.index = q.round, r.commit
+		q.needed = q.round
 		r.askForRound()
 	}
 }
@@ -105,8 +109,12 @@ func (r *Replica) askForRound() {
 }
 
 func (r *Replica) echoed(id protocol.MemberID) bool {
+	return r.hasEchoed(id, r.reads.needed)
+}
+
+func (r *Replica) hasEchoed(id protocol.MemberID, round uint64) bool {
 	p := r.follower(id)
-	return id == r.cfg.ID || p != nil && p.Round >= r.reads.needed
+	return id == r.cfg.ID || p != nil && p.Round >= round
 }
 
 func (r *Replica) answerReads() {

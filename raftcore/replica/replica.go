@@ -26,6 +26,7 @@ import (
 //     of the log does not reach beyond it.
 //  6. The bytes that a leader counts as unsettled are those of its own term's entries
 //     that are not committed, or not durable here.
+//     What it counts as a lag are the bytes of those that are, but not applied.
 //  7. What a follower remembers of its Forwards is of the present term, and bounded.
 //
 // The rule of persistence. A message leaves through Effects.Send only when the
@@ -66,11 +67,14 @@ type Replica struct {
 	unsettled int                 // bytes of those after it
 	transfer  transfer
 	reads     reads
+	lease     lease
 	aside     int // ticks since this leader began to hand over because it is not fit
 
 	fitness     FitnessLevel
 	forwards    forwards       // of a follower
 	lastCommand protocol.Index // of a leader of a serial group
+	applying    backlog        // handed out and not applied
+	lag         backlog        // of a leader: settled and not applied
 
 	fx        Effects
 	told      StateChange
@@ -104,12 +108,17 @@ func New(cfg Config, restore Restore) (*Replica, error) {
 		handed:  restore.Applied.Index,
 		applied: restore.Applied.Index,
 		timers:  timers{random: generator(cfg.Seed)},
+
+		applying: backlog{limit: cfg.MaxApplyBytes},
+		lag:      backlog{limit: cfg.MaxUncommittedBytes},
 	}
 	boot := generator(cfg.Boot)
 	r.reads.wire, r.forwards.last = boot.next(), boot.next()
 	r.setMembership(restore.Membership)
 	r.role = r.passiveRole()
-	r.forgetLeaderContact()
+	if !r.keepsPromise() {
+		r.forgetLeaderContact() // else: what it had promised before it was started still holds
+	}
 	r.resetElectionTimer()
 	r.told = r.state()
 	return r, nil
@@ -142,7 +151,7 @@ func (r *Replica) take(in Input) {
 	case Persisted:
 		r.persisted(in.Seq)
 	case Applied:
-		r.applied = max(r.applied, min(in.Index, r.handed))
+		r.appliedUpTo(in.Index)
 	case Fetched:
 		r.takeFetched(in)
 	case Compacted:
@@ -186,7 +195,7 @@ func (r *Replica) endStep() {
 	}
 	r.persist()
 	r.apply()
-	r.log.evict(r.cfg.MaxTailBytes, min(r.handed, r.writes.stable))
+	r.log.evict(r.cfg.MaxTailBytes, min(r.commit, r.writes.stable))
 	if s := r.state(); s != r.told {
 		r.told = s
 		r.fx.State = &s

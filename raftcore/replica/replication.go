@@ -12,21 +12,29 @@ func (r *Replica) becomeLeader() {
 	r.becomeFollower(r.term, 0)
 	r.role, r.leader = Leader, r.cfg.ID
 	r.timers.heartbeat, r.timers.alone, r.aside = 0, 0, 0
+	r.forgetLeaderContact() // as a leader of the past, it will owe nothing to the one before
 	r.ownFirst, r.settled = r.log.last+1, r.log.last
 	r.followers = r.followers[:0]
 	for _, id := range r.peers {
-		p := progress.New(id, r.ownFirst, r.cfg.MaxInflight)
-		p.Unfit = true // until it says otherwise: nothing is handed over on a mere hope
-		r.followers = append(r.followers, p)
+		r.followers = append(r.followers, r.newFollower(id, r.ownFirst))
 	}
 	r.inheritCommands()
 	r.appendOwn(protocol.EntryNoOp, [][]byte{nil})
+}
+
+// newFollower gives a leader's view of a member that it has not heard yet.
+func (r *Replica) newFollower(id protocol.MemberID, next protocol.Index) progress.Progress {
+	p := progress.New(id, next, progress.Window{Requests: r.cfg.MaxInflight, Bytes: r.cfg.MaxInflightBytes})
+	p.Unfit = true // until it says otherwise: nothing is handed over on a mere hope
+	return p
 }
 
 // stopLeading ends what only a leader has.
 func (r *Replica) stopLeading() {
 	r.followers = r.followers[:0]
 	r.unsettled = 0
+	r.lag.reset()
+	r.lease = lease{}
 	r.transfer = transfer{}
 	r.refuseQueuedReads()
 }
@@ -35,6 +43,7 @@ func (r *Replica) stopLeading() {
 func (r *Replica) lead() {
 	r.advanceCommit()
 	r.settle()
+	r.renewLease()
 	r.advanceReads()
 	for i := range r.followers {
 		r.replicate(&r.followers[i])
@@ -44,6 +53,7 @@ func (r *Replica) lead() {
 }
 
 func (r *Replica) tickLeader(beat bool) {
+	r.lease.ticks++
 	for i := range r.followers {
 		r.followers[i].Silent++
 	}
@@ -55,6 +65,9 @@ func (r *Replica) tickLeader(beat bool) {
 		return
 	}
 	r.tickTransfer(beat)
+	if beat {
+		r.beginLeaseRound()
+	}
 	for i := range r.followers {
 		p := &r.followers[i]
 		if beat || r.owesCommit(p, r.commit) {
@@ -104,14 +117,14 @@ func (r *Replica) refuse(why RefusalReason, payloads [][]byte) {
 	r.fx.Refused = append(r.fx.Refused, Refusal{Reason: why, Payloads: payloads})
 }
 
-// appendOwn appends entries of the leader's term until too much is not settled,
+// appendOwn appends entries of the leader's term until too much is not settled or applied,
 // and gives the number of those it took.
 func (r *Replica) appendOwn(kind protocol.EntryKind, payloads [][]byte) int {
 	first := r.log.last + 1
 	r.log.reserve(len(payloads))
 	for n, b := range payloads {
 		size := protocol.Entry{Payload: b}.Size()
-		if r.unsettled > 0 && r.unsettled+size > r.cfg.MaxUncommittedBytes {
+		if open := r.unsettled + r.lag.bytes; open > 0 && open+size > r.cfg.MaxUncommittedBytes {
 			payloads = payloads[:n]
 			break
 		}
@@ -139,14 +152,14 @@ func (r *Replica) replicate(p *progress.Progress) {
 			r.fetchFor(p)
 			return
 		}
-		r.sendEntries(p, r.log.batch(p.Next, r.cfg.MaxMessageBytes))
+		r.sendEntries(p, r.log.batch(p.Next, p.Room(r.cfg.MaxMessageBytes)))
 	}
 }
 
 // sendEntries sends entries, the first of which is the follower's next one.
 func (r *Replica) sendEntries(p *progress.Progress, entries []protocol.Entry) {
 	r.sendAppend(p, r.log.id(p.Next-1), entries)
-	p.Sent(entries[len(entries)-1].Index)
+	p.Sent(entries[len(entries)-1].Index, protocol.Size(entries))
 }
 
 // heartbeat sends an empty request. Its previous entry is the last one that was sent,
@@ -240,7 +253,9 @@ func (r *Replica) settle() {
 		return
 	}
 	if from <= upTo {
-		r.unsettled -= protocol.Size(r.log.slice(from, upTo))
+		bytes := protocol.Size(r.log.slice(from, upTo))
+		r.unsettled -= bytes
+		r.lag.add(upTo, bytes)
 	}
 	r.settled = upTo
 }

@@ -65,6 +65,7 @@ func (r *Replica) install(in SnapshotReceived) {
 	r.log.reset(last)
 	r.commit, r.handed, r.applied = last.Index, last.Index, last.Index
 	r.fetched = fetchForApply{}
+	r.applying.reset()
 	r.setMembership(in.Meta.Membership)
 	r.role = r.passiveRole()
 	r.fx.Install = &Install{Seq: seq, Meta: in.Meta}

@@ -51,7 +51,8 @@ func bugs() map[string]mutation.Set {
 		"KeepOldTail": mutation.KeepOldTail, "ApplyUncommitted": mutation.ApplyUncommitted,
 		"CursorOnlyUp": mutation.CursorOnlyUp, "ReadWithoutQuorum": mutation.ReadWithoutQuorum,
 		"ResignedOfOldTerm": mutation.ResignedOfOldTerm, "UnableCampaigns": mutation.UnableCampaigns,
-		"SerialNeverReleased": mutation.SerialNeverReleased,
+		"SerialNeverReleased": mutation.SerialNeverReleased, "LeaseWithoutDrift": mutation.LeaseWithoutDrift,
+		"LeaseAfterTransfer": mutation.LeaseAfterTransfer, "ReadFromNewLeaderBeforeNoOp": mutation.ReadFromNewLeaderBeforeNoOp,
 	}
 }
 
@@ -153,6 +154,7 @@ func (s *story) cluster(t *testing.T, d *datadriven.TestData) error {
 	for name, field := range map[string]*int{
 		"election": &c.ElectionTicks, "heartbeat": &c.HeartbeatTicks, "inflight": &c.MaxInflight,
 		"message": &c.MaxMessageBytes, "tail": &c.MaxTailBytes, "uncommitted": &c.MaxUncommittedBytes,
+		"inflight-bytes": &c.MaxInflightBytes, "apply-bytes": &c.MaxApplyBytes, "lease": &c.LeaseTicks,
 	} {
 		d.MaybeScanArgs(t, name, field)
 	}

@@ -149,7 +149,13 @@ func (l *entryLog) slice(lo, hi protocol.Index) []protocol.Entry {
 
 // batch gives entries from lo on, of at most maxBytes but at least one.
 func (l *entryLog) batch(lo protocol.Index, maxBytes int) []protocol.Entry {
-	rest := l.tail[lo-l.first:]
+	return l.part(lo, l.last, maxBytes)
+}
+
+// part gives entries in [lo, hi], which the tail must hold, of at most maxBytes but at least
+// one.
+func (l *entryLog) part(lo, hi protocol.Index, maxBytes int) []protocol.Entry {
+	rest := l.slice(lo, hi)
 	n, size := 1, rest[0].Size()
 	for n < len(rest) {
 		if size += rest[n].Size(); size > maxBytes {

@@ -53,7 +53,7 @@ func (r *Replica) continueTransfer() {
 		return
 	}
 	if p := r.follower(t.to); p.Match == r.log.last {
-		t.asked = true
+		t.asked, r.lease.over = true, true
 		r.send(t.to, &protocol.TimeoutNow{})
 	}
 }

@@ -25,24 +25,27 @@ type Set uint64
 
 // The bugs.
 const (
-	CommitOldTerm             Set = 1 << iota // a leader commits entries of older terms by counting (paper figure 8)
-	VoteInMemory                              // the vote is not persisted before it is answered
-	AckBeforeSync                             // a follower acknowledges entries that are not durable
-	VoteByIndexOnly                           // the up-to-date check compares last indexes only
-	KeepOldTail                               // an overwrite leaves what followed the conflict
-	ApplyUncommitted                          // entries are applied before they are committed
-	CursorOnlyUp                              // a follower's match index survives the follower's reset
-	ReadWithoutQuorum                         // a leader serves a read index without asking a quorum
-	SessionForgetsAnswer                      // a duplicate gets no answer
-	SerialNotChecked                          // a duplicate is executed again
-	ExpireByLocalClock                        // a session expires by the clock of the member that applies
-	ResignedOfOldTerm                         // a follower drops its leader because that one resigned in an older term
-	UnableCampaigns                           // a member that must not lead asks for elections
-	SerialNeverReleased                       // a serial group takes one command of each leader's, and no more
-	CutDamage                                 // recovery takes a damaged record for the torn end of the log
-	DropTailAfterFsyncFailure                 // recovery trusts the page cache: it does not write the last write again
-	RepairWithoutTermCheck                    // a member answers a request for repair by index alone
-	CampaignWhileDamaged                      // a member with damaged records stands for election
+	CommitOldTerm               Set = 1 << iota // a leader commits entries of older terms by counting (paper figure 8)
+	VoteInMemory                                // the vote is not persisted before it is answered
+	AckBeforeSync                               // a follower acknowledges entries that are not durable
+	VoteByIndexOnly                             // the up-to-date check compares last indexes only
+	KeepOldTail                                 // an overwrite leaves what followed the conflict
+	ApplyUncommitted                            // entries are applied before they are committed
+	CursorOnlyUp                                // a follower's match index survives the follower's reset
+	ReadWithoutQuorum                           // a leader serves a read index without asking a quorum
+	SessionForgetsAnswer                        // a duplicate gets no answer
+	SerialNotChecked                            // a duplicate is executed again
+	ExpireByLocalClock                          // a session expires by the clock of the member that applies
+	ResignedOfOldTerm                           // a follower drops its leader because that one resigned in an older term
+	UnableCampaigns                             // a member that must not lead asks for elections
+	SerialNeverReleased                         // a serial group takes one command of each leader's, and no more
+	CutDamage                                   // recovery takes a damaged record for the torn end of the log
+	DropTailAfterFsyncFailure                   // recovery trusts the page cache: it does not write the last write again
+	RepairWithoutTermCheck                      // a member answers a request for repair by index alone
+	CampaignWhileDamaged                        // a member with damaged records stands for election
+	LeaseWithoutDrift                           // a leader's lease is as long as an election timeout of its own clock
+	LeaseAfterTransfer                          // a leader that hands over, or gave that up, still has a lease
+	ReadFromNewLeaderBeforeNoOp                 // a new leader answers reads before it knows what is committed
 )
 
 // Has reports whether the bug b is on.
