@@ -74,7 +74,7 @@ func explained(t *Tree) []Problem {
 	for _, v := range vocabularies {
 		for _, word := range t.constants(v.file, v.prefix, v.typ) {
 			text := t.Text[v.document]
-			if !strings.Contains(text, "`"+word+"`") && !strings.Contains(text, "\n## "+word+"\n") {
+			if !strings.Contains(text, "`"+word+"`") && !strings.Contains(text, "# "+word+"\n") {
 				ps = append(ps, Problem{v.document, fmt.Sprintf("does not explain %s of %s", word, v.file)})
 			}
 		}

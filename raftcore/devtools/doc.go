@@ -32,6 +32,7 @@
 //
 // # How to add
 //
-// A tool is a folder of its own with a line above. A trace in docs/protocol.md is a line
-// in plays, and a mark in the document (go test -update).
+// A tool is a folder of its own with a line above. A picture in docs/protocol.md is a line
+// in plays, the paper's flow in testdata/paper_flows.txt, and a mark in the document; go
+// generate draws it.
 package devtools

@@ -46,14 +46,14 @@ func (h *Host) turn() {
 	for _, in := range w.inputs {
 		h.step(in)
 	}
+	if id := h.reads.ask(); id != 0 {
+		h.step(replica.Read{ID: id})
+	}
 	if len(w.proposals) > 0 {
 		h.propose(w.proposals)
 	}
 	for _, f := range w.calls {
 		f(h.replica)
-	}
-	if id := h.reads.ask(); id != 0 { // last: whatever comes before may have answered the batch before
-		h.step(replica.Read{ID: id})
 	}
 }
 

@@ -78,29 +78,94 @@ func members(events []pauser.Event) []protocol.MemberID {
 
 // label puts a message into a few words.
 func label(m protocol.Message) string {
-	s := fmt.Sprintf("%v term %d", m.Body.Kind(), m.Term)
-	switch b := m.Body.(type) {
+	return fmt.Sprintf("%v term %d", m.Body.Kind(), m.Term) + content(m.Body)
+}
+
+func content(body protocol.Body) string {
+	switch b := body.(type) {
 	case *protocol.PreVoteRequest:
-		return s + last(b.Last)
+		return last(b.Last)
 	case *protocol.VoteRequest:
-		return s + last(b.Last)
+		if b.Transfer {
+			return last(b.Last) + ", by transfer"
+		}
+		return last(b.Last)
 	case *protocol.PreVoteResponse:
-		return s + granted(b.Granted)
+		return granted(b.Granted)
 	case *protocol.VoteResponse:
-		return s + granted(b.Granted)
+		return granted(b.Granted)
 	case *protocol.AppendRequest:
-		return s + fmt.Sprintf(", prev %d/%d, %s, commit %d", b.Prev.Index, b.Prev.Term, entries(b.Entries), b.Commit)
+		return fmt.Sprintf(", prev %d/%d, %s, commit %d", b.Prev.Index, b.Prev.Term, entries(b.Entries), b.Commit) + round(b.Round)
 	case *protocol.AppendResponse:
 		if b.Rejected {
-			return s + fmt.Sprintf(", rejects prev %d, hint %d/%d", b.Match, b.Hint.Index, b.Hint.Term)
+			return fmt.Sprintf(", rejects prev %d, hint %d/%d", b.Match, b.Hint.Index, b.Hint.Term) + round(b.Round)
 		}
-		return s + fmt.Sprintf(", match %d", b.Match)
+		return fmt.Sprintf(", match %d", b.Match) + round(b.Round)
 	case *protocol.ReadResponse:
-		return s + fmt.Sprintf(", index %d", b.Index)
+		if b.Rejected {
+			return ", refused"
+		}
+		return fmt.Sprintf(", index %d", b.Index)
 	case *protocol.Forward:
-		return s + fmt.Sprintf(", %d commands", len(b.Payloads))
+		return ", " + count(len(b.Payloads), "command")
+	case *protocol.ForwardRefused:
+		return fmt.Sprintf(", %d taken, %v", b.Taken, b.Reason)
+	case *protocol.SnapshotRequest, *protocol.SnapshotResponse:
+		return chunk(b)
+	case *protocol.RepairRequest:
+		return ", " + ids(b.Entries)
+	case *protocol.RepairResponse:
+		return ", " + entries(b.Entries) + missing(b.Missing)
 	}
-	return s
+	return ""
+}
+
+// chunk names a part of a snapshot.
+func chunk(body protocol.Body) string {
+	switch b := body.(type) {
+	case *protocol.SnapshotRequest:
+		s := fmt.Sprintf(", up to %d/%d, %s from %d", b.Meta.Last.Index, b.Meta.Last.Term, count(len(b.Data), "byte"), b.Offset)
+		if b.Done {
+			s += ", the last"
+		}
+		return s
+	case *protocol.SnapshotResponse:
+		if b.Rejected {
+			return fmt.Sprintf(", rejected, wants %d", b.Offset)
+		}
+		return fmt.Sprintf(", wants %d", b.Offset)
+	}
+	return ""
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// round names a read round; before the first one there is nothing to say.
+func round(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", round %d", n)
+}
+
+func missing(list []protocol.EntryID) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return ", without " + ids(list)
+}
+
+func ids(list []protocol.EntryID) string {
+	var words []string
+	for _, id := range list {
+		words = append(words, fmt.Sprintf("%d/%d", id.Index, id.Term))
+	}
+	return strings.Join(words, " ")
 }
 
 func last(id protocol.EntryID) string { return fmt.Sprintf(", last %d/%d", id.Index, id.Term) }
