@@ -4,6 +4,7 @@ import (
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/session"
 )
 
 // checker knows the history of the whole cluster and checks each step against it.
@@ -12,10 +13,12 @@ type checker struct {
 	c         *Cluster
 	tree      tree
 	leaders   map[protocol.Term]election
-	highest   protocol.Term // of leaders
-	committed []commitment  // committed[i-1] is the entry of index i
-	applied   []uint64      // applied[i-1] is the state's digest after index i
-	values    map[uint64]protocol.Index
+	highest   protocol.Term             // of leaders
+	committed []commitment              // committed[i-1] is the entry of index i
+	digests   []uint64                  // digests[i-1] is that of the state after index i
+	values    map[uint64]protocol.Index // where it was executed
+	answers   map[uint64]uint64         // what came of it
+	alive     map[uint64]Time           // when a leader wrote a session's last sign of life
 	votes     map[ballot]protocol.MemberID
 }
 
@@ -28,6 +31,7 @@ type election struct {
 type commitment struct {
 	id protocol.EntryID
 	in protocol.Term // of the leader that was the first to say so
+	at Time
 }
 
 // ballot is a member's only vote of a term.
@@ -37,7 +41,7 @@ type ballot struct {
 }
 
 func newChecker(c *Cluster) checker {
-	return checker{c: c, tree: tree{}, leaders: map[protocol.Term]election{}, values: map[uint64]protocol.Index{}, votes: map[ballot]protocol.MemberID{}}
+	return checker{c: c, tree: tree{}, leaders: map[protocol.Term]election{}, values: map[uint64]protocol.Index{}, answers: map[uint64]uint64{}, alive: map[uint64]Time{}, votes: map[ballot]protocol.MemberID{}}
 }
 
 // started checks what a member starts from.
@@ -125,7 +129,7 @@ func (k *checker) writing(m *member, w persist) {
 			k.c.fail(Invariants, "member %d writes entry %v at index %d", m.id, e.ID(), first+protocol.Index(i))
 			return
 		}
-		if err := k.tree.add(prev, e); err != nil {
+		if err := k.tree.add(prev, e, k.c.clock.now); err != nil {
 			k.c.fail(LogMatching, "member %d writes: %v", m.id, err)
 			return
 		}
@@ -146,10 +150,9 @@ func (k *checker) commit(m *member, i protocol.Index) {
 		k.c.fail(QuorumDisks, "member %d, not leading, takes index %d for committed, the leaders did not beyond %d", m.id, i, len(k.committed))
 		return
 	}
-	now := commitment{id: protocol.EntryID{Term: term, Index: i}, in: m.term}
+	now := commitment{id: protocol.EntryID{Term: term, Index: i}, in: m.term, at: k.c.clock.now}
 	k.committed = append(k.committed, now)
 	k.c.coverage.Commits++
-	k.c.clients.committed(m.log.Read(i, i, 0)[0])
 	if n := k.holders(now.id); n < k.c.quorum() {
 		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which is on the disks of %d voters of %d", m.id, m.term, now.id, n, len(k.c.voters()))
 	}
@@ -198,30 +201,45 @@ func (k *checker) applying(m *member, e protocol.Entry) {
 	if !k.holds(&m.disk.log, e.ID()) {
 		k.c.fail(Promises, "member %d applies entry %v, which is not on its disk", m.id, e.ID())
 	}
-	after := chain(m.machine.digest, digest(e))
-	if int(i) <= len(k.applied) {
-		if k.applied[i-1] != after {
-			k.c.fail(StateMachineSafety, "member %d applies another entry at index %d than others did", m.id, i)
+}
+
+// applied compares the state after an entry with that of others, and looks at what came of
+// an entry when it is applied for the first time in the cluster.
+func (k *checker) applied(m *member, e protocol.Entry, o outcome) {
+	i := int(e.Index)
+	if i <= len(k.digests) {
+		if k.digests[i-1] != m.machine.digest {
+			k.c.fail(StateMachineSafety, "member %d is in another state after index %d than others were", m.id, i)
 		}
 		return
 	}
-	k.applied = append(k.applied, after)
-	k.first(e)
+	k.digests = append(k.digests, m.machine.digest)
+	switch e.Kind {
+	case protocol.EntryCommand:
+		k.first(e, o)
+	case protocol.EntrySession:
+		k.firstChange(e, o)
+	}
 }
 
-// first looks at an entry that is applied for the first time in the cluster.
-func (k *checker) first(e protocol.Entry) {
-	if e.Kind != protocol.EntryCommand {
+// first looks at a command that is applied for the first time in the cluster.
+func (k *checker) first(e protocol.Entry, o outcome) {
+	w := decodeWrite(e.Payload)
+	if w.client != 0 {
+		k.inSession(e, w, o)
+	}
+	if o.verdict != session.Execute {
 		return
 	}
-	w := decodeWrite(e.Payload)
 	if at, again := k.values[w.value]; again {
-		k.c.fail(ClientsView, "the write %v is applied at index %d and again at %d", w, at, e.Index)
+		k.c.fail(ClientsView, "the write %v is executed at index %d and again at %d", w, at, e.Index)
 	}
 	k.values[w.value] = e.Index
+	k.answers[w.value] = o.answer
 	if k.c.clients.wasRefused(w.value) {
-		k.c.fail(ClientsView, "the write %v was refused, but is applied at index %d", w, e.Index)
+		k.c.fail(ClientsView, "the write %v was refused, but is executed at index %d", w, e.Index)
 	}
+	k.c.clients.executed(w.value, e.Index, k.committed[e.Index-1].at)
 }
 
 // installing checks a snapshot that takes the place of a log.

@@ -10,12 +10,14 @@ import (
 type clients struct {
 	c       *Cluster
 	r       random
+	sr      random            // of the clients with sessions
 	last    uint64            // value or read ID that was given out
 	place   map[uint64]int    // value or read ID -> position in history
 	open    map[uint64]bool   // nobody has answered yet
 	refused map[uint64]bool   // values that were given back
 	waiting map[*member][]ask // reads that are confirmed and wait until enough is applied
 	history []Operation
+	inside  []*inside // clients with sessions
 }
 
 // Operation is one request of a client.
@@ -31,8 +33,9 @@ type Operation struct {
 	Index    protocol.Index // of the entry that a write became, once it was committed; 0: never
 	Effect   Time           // when the leader committed it
 
-	floor protocol.Index // what was committed when the client asked
-	life  int
+	session bool
+	floor   protocol.Index // what was committed when the client asked
+	life    int
 }
 
 type ask struct {
@@ -41,7 +44,7 @@ type ask struct {
 }
 
 func newClients(c *Cluster) clients {
-	cs := clients{c: c, r: newRandom(c.options.Seed, streamClients), place: map[uint64]int{}, open: map[uint64]bool{}, refused: map[uint64]bool{}, waiting: map[*member][]ask{}}
+	cs := clients{c: c, r: newRandom(c.options.Seed, streamClients), sr: newRandom(c.options.Seed, streamSessions), place: map[uint64]int{}, open: map[uint64]bool{}, refused: map[uint64]bool{}, waiting: map[*member][]ask{}}
 	return cs
 }
 
@@ -126,23 +129,25 @@ func (cs *clients) finish(id uint64, op *Operation) {
 	delete(cs.open, id)
 }
 
-// committed is called when an entry is committed.
-func (cs *clients) committed(e protocol.Entry) {
-	if e.Kind == protocol.EntryCommand {
-		op := &cs.history[cs.place[decodeWrite(e.Payload).value]]
-		op.Index, op.Effect = e.Index, cs.c.clock.now
-	}
+// executed is called when a write has taken effect: it did so when it was committed.
+func (cs *clients) executed(value uint64, at protocol.Index, when Time) {
+	op := &cs.history[cs.place[value]]
+	op.Index, op.Effect = at, when
 }
 
-// applied answers the client whose write it is, if it waits at this member.
-func (cs *clients) applied(m *member, e protocol.Entry) {
-	if e.Kind != protocol.EntryCommand {
-		return
-	}
-	w := decodeWrite(e.Payload)
-	if op := cs.find(m, w.value); op != nil {
+// applied answers the client whose request it is, if it waits at this member.
+func (cs *clients) applied(m *member, e protocol.Entry, o outcome) {
+	switch e.Kind {
+	case protocol.EntryCommand:
+		w := decodeWrite(e.Payload)
+		op := cs.find(m, w.value)
+		if op == nil || w.client != 0 && !cs.answered(m, w, o) {
+			return
+		}
 		cs.finish(w.value, op)
 		cs.c.coverage.Writes++
+	case protocol.EntrySession:
+		cs.changed(m, decodeChange(e.Payload), o)
 	}
 }
 
@@ -197,6 +202,10 @@ func (cs *clients) refuse(id uint64) {
 func (cs *clients) writesRefused(r replica.Refusal) {
 	for _, p := range r.Payloads {
 		v := decodeWrite(p).value
+		if cs.inSession(v) {
+			cs.c.coverage.SessionRefused++
+			continue // it is asked for again
+		}
 		cs.refused[v] = true
 		cs.refuse(v)
 		cs.c.coverage.WritesRefused++

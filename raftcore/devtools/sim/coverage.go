@@ -17,11 +17,12 @@ type Coverage struct {
 	Points [points]int       // crashes between two steps of a member's duties
 	Shapes [shapes]int       // partitions
 
-	Runs, Phases                                              int
-	Elections, Commits, Cuts, Fetches, Compactions, Snapshots int
-	Restarts, Dropped, Resumed, DamagedChunks                 int
-	Writes, Reads, WritesRefused, ReadsRefused                int
-	MaxIndex                                                  protocol.Index
+	Runs, Phases                                                       int
+	Elections, Commits, Cuts, Fetches, Compactions, Snapshots          int
+	Restarts, Dropped, Resumed, DamagedChunks                          int
+	Writes, Reads, WritesRefused, ReadsRefused                         int
+	SessionsOpened, SessionsLost, SessionRefused, AskedAgain, Repeated int
+	MaxIndex                                                           protocol.Index
 }
 
 const (
@@ -77,6 +78,11 @@ func (v *Coverage) sections() []section {
 			{"reads served", &v.Reads},
 			{"writes refused", &v.WritesRefused},
 			{"reads refused", &v.ReadsRefused},
+			{"sessions opened", &v.SessionsOpened},
+			{"sessions expired", &v.SessionsLost},
+			{"requests sent again", &v.AskedAgain},
+			{"duplicates not executed", &v.Repeated},
+			{"refused, asked again", &v.SessionRefused},
 		}},
 		{"faults", named(v.Struck[:], faultNames[:])},
 		{"crashes at points", named(v.Points[:], pointNames[:])},
@@ -111,8 +117,12 @@ func (v *Coverage) Add(o Coverage) {
 // impossible tells why a member in the role never takes a message of the kind, or "".
 func impossible(r replica.Role, k protocol.MessageKind) string {
 	switch k {
-	case protocol.KindForwardRefused, protocol.KindResigned, protocol.KindRepairRequest, protocol.KindRepairResponse:
+	case protocol.KindRepairRequest, protocol.KindRepairResponse:
 		return "nobody sends it yet"
+	case protocol.KindForwardRefused:
+		if r == replica.Learner {
+			return "" // it forwards, too
+		}
 	}
 	if r != replica.Learner {
 		return ""

@@ -13,7 +13,7 @@ type disk struct {
 	hard     protocol.HardState
 	log      memlog.Sequence
 	snapshot snapshot // the newest complete one; its zero value: none
-	machine  state    // as a durable state machine flushed it last
+	machine  state    // of its own value: as a durable state machine flushed it last
 
 	queue []persist
 }
@@ -77,19 +77,19 @@ func (d *disk) tear(n int) {
 // recover gives what a member starts from: the log, brought in line with the newest
 // snapshot when the crash came between its arrival and its installation, and the
 // state machine.
-func (d *disk) recover(initial protocol.Membership, durableMachine bool) (replica.Restore, state) {
+func (d *disk) recover(initial protocol.Membership, empty state, durableMachine bool) (replica.Restore, state) {
 	snap := d.snapshot
 	if term, ok := d.log.Term(snap.meta.Last.Index); snap.meta.Last.Index > d.log.Base().Index && (!ok || term != snap.meta.Last.Term) {
 		d.log.Reset(snap.meta.Last) // it conflicts with the snapshot, or ends before it (paper section 7)
 	}
 	if snap.meta.Last.Index == 0 {
-		snap.meta.Membership = initial
+		snap.meta.Membership, snap.state = initial, empty
 	}
 	machine := snap.state
 	if durableMachine && d.machine.last.Index > machine.last.Index {
 		machine = d.machine
 	}
-	return replica.Restore{Hard: d.hard, Log: d.log.State(), Applied: machine.last, Membership: snap.meta.Membership}, machine
+	return replica.Restore{Hard: d.hard, Log: d.log.State(), Applied: machine.last, Membership: snap.meta.Membership}, machine.copy()
 }
 
 // loseLog takes entries from the end of the log, but none that the snapshot has, and

@@ -180,18 +180,20 @@ func (m *member) applySome() {
 // apply applies the first n entries that wait.
 func (m *member) apply(n int) {
 	batch := m.toApply[:n]
-	for _, e := range batch {
+	outcomes := make([]outcome, n)
+	for i, e := range batch {
 		m.c.check.applying(m, e)
-		m.machine.apply(e)
+		outcomes[i] = m.machine.apply(e)
+		m.c.check.applied(m, e, outcomes[i])
 	}
-	m.c.work.apply(m, batch)
-	for _, e := range batch {
-		m.c.clients.applied(m, e)
+	m.c.work.apply(m, batch, outcomes)
+	for i, e := range batch {
+		m.c.clients.applied(m, e, outcomes[i])
 	}
 	m.toApply = m.toApply[n:]
 	m.c.clients.release(m)
 	if m.c.faults.machines.percent(20) {
-		m.disk.machine = m.machine // a durable state machine flushes when it likes
+		m.disk.machine = m.machine.copy() // a durable state machine flushes when it likes
 	}
 }
 

@@ -70,6 +70,7 @@ func (f *faults) begin() {
 		f.strikeLater()
 	}
 	f.c.clients.begin()
+	f.c.clients.beginSessions()
 }
 
 func (f *faults) strikeLater() {

@@ -34,6 +34,7 @@ type member struct {
 	received snapshot                        // the last one that has arrived
 	heard    protocol.Term                   // the highest one of an arriving snapshot
 	syncing  bool
+	ticks    int  // as leader
 	asleep   Time // until when it does nothing at all
 }
 
@@ -52,7 +53,7 @@ func (m *member) votes() bool { return int(m.id) <= m.c.options.Members }
 func (m *member) start() {
 	c := m.c
 	m.life++
-	restore, state := m.disk.recover(c.membership(), c.options.DurableMachine && c.options.Workload == nil)
+	restore, state := m.disk.recover(c.membership(), c.emptyState(), c.options.DurableMachine && c.options.Workload == nil)
 	*m = member{
 		c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, drifted: m.drifted, disk: m.disk, life: m.life,
 		log: m.disk.log.Clone(), machine: state, sends: map[protocol.MemberID]*transfer{},
@@ -85,13 +86,16 @@ func (m *member) config(boot uint64) replica.Config {
 		MaxInflight:         o.MaxInflight,
 		MaxUncommittedBytes: o.MaxUncommittedBytes,
 		MaxTailBytes:        o.MaxTailBytes,
+		Serial:              o.Serial,
 		Mutation:            o.mutation,
 	}
 }
 
 func (m *member) tick() {
 	m.after(m.interval, m.tick)
+	m.ticks++
 	m.step(replica.Tick{})
+	m.readClock()
 }
 
 // crash stops the member. The others may or may not notice at once.

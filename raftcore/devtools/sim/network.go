@@ -64,13 +64,27 @@ func (n *network) send(from *member, messages []protocol.Message) {
 			continue
 		}
 		n.carry(from, msg)
-		// Clients' commands arrive at most once, as the transport's contract says:
-		// without sessions a second arrival would be a second command.
-		if n.has(Duplication) && msg.Body.Kind() != protocol.KindForward && n.r.percent(n.c.options.RepeatPercent) {
+		if n.has(Duplication) && n.mayRepeat(msg) && n.r.percent(n.c.options.RepeatPercent) {
 			n.c.struck(Duplication)
 			n.carry(from, msg)
 		}
 	}
+}
+
+// mayRepeat reports whether a message may arrive twice. Clients' commands without a session
+// arrive at most once, as the transport's contract says: a second arrival would be a
+// second command.
+func (n *network) mayRepeat(msg protocol.Message) bool {
+	f, ok := msg.Body.(*protocol.Forward)
+	if !ok || f.As == protocol.EntrySession {
+		return true
+	}
+	for _, p := range f.Payloads {
+		if decodeWrite(p).client == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // damage flips a bit of a snapshot's chunk now and then. Other messages have the checksum of

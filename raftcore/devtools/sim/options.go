@@ -88,6 +88,10 @@ type Options struct {
 	LossPercent   int  // of messages, with Loss
 	RepeatPercent int  // of messages, with Duplication
 	ReadPercent   int  // of clients' requests
+	Sessions      int  // clients with a session, 0 to 9, who repeat their requests until they have the answer
+
+	SessionTimeout Time // without a sign of life after which a session ends
+	Serial         bool // at most one client command of the group is in flight
 
 	ElectionTicks       int
 	HeartbeatTicks      int
@@ -152,6 +156,9 @@ func OptionsFor(seed uint64) Options {
 	o.HalfCut = r.percent(50)
 	o.HalfLinked = !o.HalfCut && r.percent(50)
 	o.ChunkBytes = pick(r, []int{7, 20, 60, 1 << 20})
+	o.Sessions = pick(r, []int{0, 0, 1, 3})
+	o.SessionTimeout = pick(r, []Time{50 * Millisecond, 200 * Millisecond, 1000 * Millisecond})
+	o.Serial = r.percent(10)
 	o.Phases = pick(r, []int{1, 1, 2, 3})
 	return o
 }
@@ -173,6 +180,9 @@ func (o Options) Validate() error {
 	}
 	if o.Steps < 0 || o.FaultEvery < 1 || o.ClientEvery < 0 || o.DownFor < 1 {
 		return fmt.Errorf("steps is %d, faultevery %d, clientevery %d, downfor %d: steps and clientevery must not be negative, the other times at least 1", o.Steps, o.FaultEvery, o.ClientEvery, o.DownFor)
+	}
+	if o.Sessions < 0 || o.Sessions > 9 || o.Sessions > 0 && o.SessionTimeout < Millisecond {
+		return fmt.Errorf("sessions is %d, must be 0 to 9, and sessiontimeout %d, must be at least 1000 then", o.Sessions, o.SessionTimeout)
 	}
 	if o.HalfCut && o.HalfLinked {
 		return fmt.Errorf("halfcut and halflinked exclude each other")
@@ -232,6 +242,9 @@ var options = []option{
 	number("loss", func(o *Options) *int { return &o.LossPercent }),
 	number("repeat", func(o *Options) *int { return &o.RepeatPercent }),
 	number("reads", func(o *Options) *int { return &o.ReadPercent }),
+	number("sessions", func(o *Options) *int { return &o.Sessions }),
+	number("sessiontimeout", func(o *Options) *Time { return &o.SessionTimeout }),
+	boolean("serial", func(o *Options) *bool { return &o.Serial }),
 	number("election", func(o *Options) *int { return &o.ElectionTicks }),
 	number("heartbeat", func(o *Options) *int { return &o.HeartbeatTicks }),
 	number("maxmessage", func(o *Options) *int { return &o.MaxMessageBytes }),

@@ -19,6 +19,7 @@ const (
 	streamBoots
 	streamCommands
 	streamPoints
+	streamSessions
 )
 
 func newRandom(seed, stream uint64) random {

@@ -42,7 +42,7 @@ func (m *member) compact(upTo protocol.Index) {
 // freeze gives a snapshot of what is applied now, and what writes the user's machine, when
 // there is one.
 func (m *member) freeze() (s snapshot, write func() []byte) {
-	s = snapshot{meta: protocol.SnapshotMeta{Last: m.machine.last, Membership: m.c.membership()}, state: m.machine}
+	s = snapshot{meta: protocol.SnapshotMeta{Last: m.machine.last, Membership: m.c.membership()}, state: m.machine.copy()}
 	return s, m.c.work.freeze(m)
 }
 
@@ -70,7 +70,7 @@ func (m *member) installed(s *snapshot) bool {
 		m.apply(n)
 	}
 	m.c.check.restoring(m, s)
-	m.machine = s.state
+	m.machine = s.state.copy()
 	m.c.work.restore(m)
 	m.disk.machine = s.state
 	m.c.coverage.Snapshots++

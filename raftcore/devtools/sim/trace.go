@@ -71,7 +71,7 @@ func words(what any) string {
 	case persist:
 		return x.String()
 	case replica.Propose:
-		return "Propose " + writes(x.Payloads)
+		return "Propose " + writes(x.Kind, x.Payloads)
 	case replica.Fetched:
 		return fmt.Sprintf("Fetched %+v: %d entries, failed %v", x.Fetch, len(x.Entries), x.Err)
 	case replica.Input:
@@ -92,16 +92,20 @@ func entries(es []protocol.Entry) string {
 	var b strings.Builder
 	for _, e := range es {
 		fmt.Fprintf(&b, " %d/t%d", e.Index, e.Term)
-		if e.Kind == protocol.EntryCommand {
-			fmt.Fprintf(&b, ":%v", decodeWrite(e.Payload))
+		if e.Kind == protocol.EntryCommand || e.Kind == protocol.EntrySession {
+			fmt.Fprintf(&b, ":%s", writes(e.Kind, [][]byte{e.Payload}))
 		}
 	}
 	return b.String()
 }
 
-func writes(payloads [][]byte) string {
+func writes(kind protocol.EntryKind, payloads [][]byte) string {
 	var ws []string
 	for _, p := range payloads {
+		if kind == protocol.EntrySession {
+			ws = append(ws, fmt.Sprintf("%v", decodeChange(p)))
+			continue
+		}
 		ws = append(ws, decodeWrite(p).String())
 	}
 	return strings.Join(ws, " ")
@@ -114,7 +118,7 @@ func describe(m protocol.Message) string {
 	case *protocol.AppendRequest:
 		return s + fmt.Sprintf(" prev %d/t%d commit %d round %d:%s", b.Prev.Index, b.Prev.Term, b.Commit, b.Round, entries(b.Entries))
 	case *protocol.Forward:
-		return s + " " + writes(b.Payloads)
+		return s + " " + writes(b.As, b.Payloads)
 	case *protocol.AppendResponse:
 		if b.Rejected {
 			return s + fmt.Sprintf(" rejected %d, hint %d/t%d round %d", b.Match, b.Hint.Index, b.Hint.Term, b.Round)

@@ -48,7 +48,12 @@ func (m *member) sendSnapshot(to protocol.MemberID) {
 		fresh.state.frozen = write()
 		s = fresh
 	}
-	t := &transfer{to: to, term: m.term, meta: s.meta, data: s.state.encode()}
+	data, err := s.state.encode()
+	if err != nil {
+		m.c.fail(Invariants, "member %d cannot encode its snapshot: %v", m.id, err)
+		return
+	}
+	t := &transfer{to: to, term: m.term, meta: s.meta, data: data}
 	t.meta.Size = int64(len(t.data))
 	m.sends[to] = t
 	m.c.note(m, "sends a snapshot up to %v to member %d", s.meta.Last, to)
@@ -144,9 +149,9 @@ func (m *member) answerChunk(msg protocol.Message, c *protocol.SnapshotRequest, 
 
 // storeSnapshot is called when a snapshot that has arrived is durable.
 func (m *member) storeSnapshot(msg protocol.Message, last *protocol.SnapshotRequest, in *incoming) {
-	s := snapshot{meta: in.meta, state: decodeState(in.data)}
-	if s.state.last != s.meta.Last {
-		m.c.fail(StateMachineSafety, "member %d stores a snapshot up to %v whose state is that of %v", m.id, s.meta.Last, s.state.last)
+	s := snapshot{meta: in.meta, state: m.c.emptyState()}
+	if err := s.state.decode(in.data); err != nil || s.state.last != s.meta.Last {
+		m.c.fail(StateMachineSafety, "member %d stores a snapshot up to %v whose state is that of %v (%v)", m.id, s.meta.Last, s.state.last, err)
 		return
 	}
 	m.incoming, m.received = nil, s

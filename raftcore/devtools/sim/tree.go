@@ -16,16 +16,19 @@ type tree map[protocol.EntryID]node
 type node struct {
 	parent protocol.Term // of the entry before
 	digest uint64
+	born   Time // when a leader wrote it first
 }
 
-// add takes an entry that was written after the one of the term prev.
-func (t tree) add(prev protocol.Term, e protocol.Entry) error {
-	n := node{parent: prev, digest: digest(e)}
+// add takes an entry that is written now after the one of the term prev.
+func (t tree) add(prev protocol.Term, e protocol.Entry, now Time) error {
+	n := node{parent: prev, digest: digest(e), born: now}
 	old, known := t[e.ID()]
-	if known && old != n {
+	if known && (old.parent != n.parent || old.digest != n.digest) {
 		return fmt.Errorf("entry %v has the digest %x and follows term %d, but elsewhere %x and term %d", e.ID(), n.digest, n.parent, old.digest, old.parent)
 	}
-	t[e.ID()] = n
+	if !known {
+		t[e.ID()] = n
+	}
 	return nil
 }
 

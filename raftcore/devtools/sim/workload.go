@@ -9,6 +9,7 @@ import (
 
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/session"
 )
 
 // Workload has a run replicate a state machine of the user's own, in place of the
@@ -120,13 +121,13 @@ func (w *work) freeze(m *member) func() []byte {
 }
 
 // apply applies the commands among the entries in one batch, as package host does.
-func (w *work) apply(m *member, entries []protocol.Entry) {
+func (w *work) apply(m *member, entries []protocol.Entry, outcomes []outcome) {
 	if w.Workload == nil {
 		return
 	}
 	var commands []machine.Command
-	for _, e := range entries {
-		if e.Kind != protocol.EntryCommand {
+	for i, e := range entries {
+		if e.Kind != protocol.EntryCommand || outcomes[i].verdict != session.Execute {
 			continue
 		}
 		p := decodeWrite(e.Payload)
