@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,9 @@ import (
 
 // progressEvery is how often a long test tells how far it is.
 const progressEvery = 10 * time.Second
+
+// gcPercent is what the garbage collector is set to: runs are small and make much garbage.
+const gcPercent = 800
 
 // runner lets all processors take the next run again and again.
 type runner struct {
@@ -34,6 +38,7 @@ func newRunner(t *testing.T, s Suite, seeds int) *runner {
 func (r *runner) run() {
 	stop := r.tellProgress()
 	defer stop()
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(r.work)
