@@ -8,9 +8,9 @@ type Record struct {
 	Kind          Kind
 	Message       string // cut to 2 KiB on disk
 	At            time.Time
-	Last          time.Time // when it was noted last; in memory only
+	Last          time.Time // when it was noted last, or was over; in memory only
 	Unrecoverable bool      // the member could not go on
-	Resolved      bool      // it ran well afterwards
+	Resolved      bool      // the member ran well afterwards, or it was over
 	Count         int       // how often it was noted; in memory only
 	Persisted     bool      // it is on disk as it is here
 }

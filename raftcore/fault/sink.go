@@ -120,7 +120,7 @@ func (s *Sink) Report(f *Fault) {
 }
 
 // Note takes a fault that the member lives with, and returns at once. One that equals a
-// fault that was noted before is only counted.
+// fault that was noted before, and is not over, is only counted.
 func (s *Sink) Note(f *Fault) { s.add(f, false) }
 
 func (s *Sink) add(f *Fault, unrecoverable bool) *entry {
@@ -151,7 +151,7 @@ func (s *Sink) add(f *Fault, unrecoverable bool) *entry {
 // known gives the entry of an equal fault that was noted by this process.
 func (s *Sink) known(f *Fault) *entry {
 	i := slices.IndexFunc(s.mu.entries, func(e *entry) bool {
-		return !e.Unrecoverable && e.Kind == f.Kind && e.Message == f.Message
+		return !e.Unrecoverable && !e.Resolved && e.Kind == f.Kind && e.Message == f.Message
 	})
 	if i < 0 {
 		return nil
@@ -202,6 +202,19 @@ func (s *Sink) RanWell() {
 	for _, e := range s.mu.entries {
 		if e.Unrecoverable && !e.Resolved && e.Kind.Remedy() == Restart {
 			e.Resolved, e.Persisted, e.dirty = true, false, true
+		}
+	}
+	s.kick()
+}
+
+// Recovered resolves what was noted of a kind: it is over, without a restart. It stays in
+// the list. It returns at once.
+func (s *Sink) Recovered(k Kind, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.mu.entries {
+		if !e.Unrecoverable && !e.Resolved && e.Kind == k {
+			e.Resolved, e.Last, e.Persisted, e.dirty = true, at.UTC(), false, true
 		}
 	}
 	s.kick()

@@ -3,7 +3,8 @@
 // # In this room
 //
 // [Host]: persist, then send, then apply; proposals and reads of clients on this
-// member; snapshots and compaction; faults, fencing and OnUnrecoverable.
+// member; snapshots and compaction; repair of a damaged log from the other members; faults,
+// fencing and OnUnrecoverable.
 //
 // # Never here
 //
@@ -13,7 +14,8 @@
 //
 // The loop goroutine alone touches the Replica. It never waits for a disk, the
 // network, or the state machine. Nothing is acknowledged that is not durable. After an
-// unrecoverable fault the member is fenced: it sends and acknowledges nothing.
+// unrecoverable fault the member is fenced: it sends and acknowledges nothing. While records of
+// its log are damaged it does not lead, and applies nothing at or behind them.
 //
 // # How to add
 //

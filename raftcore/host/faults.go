@@ -57,6 +57,8 @@ func (h *Host) readFailed(err error) {
 	var damage *storage.DamageError
 	switch {
 	case errors.Is(err, storage.ErrCompacted), errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
+	case errors.As(err, &damage) && h.repairable(damage):
+		h.suspect()
 	case errors.As(err, &damage):
 		h.fail(fault.New(fault.LogCorrupt, time.Now(), err, "reading the log"))
 	default:
@@ -66,4 +68,14 @@ func (h *Host) readFailed(err error) {
 
 func (h *Host) applyFailed(err error) {
 	h.fail(fault.New(fault.ApplyFailed, time.Now(), err, "applying entries after %d", h.Applied()))
+}
+
+// repairable reports whether the log has damage on its list, which other members repair.
+func (h *Host) repairable(d *storage.DamageError) bool {
+	for _, id := range h.opts.Log.Damaged() {
+		if id.Index == d.Index {
+			return true
+		}
+	}
+	return false
 }

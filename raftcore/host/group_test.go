@@ -109,14 +109,34 @@ type member struct {
 
 // reports collects faults.
 type reports struct {
-	mu     sync.Mutex
-	faults []*fault.Fault
+	mu          sync.Mutex
+	faults      []*fault.Fault
+	noted, over []fault.Kind
 }
 
 func (r *reports) Report(f *fault.Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults = append(r.faults, f)
+}
+
+func (r *reports) Note(f *fault.Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noted = append(r.noted, f.Kind)
+}
+
+func (r *reports) Recovered(k fault.Kind, _ time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = append(r.over, k)
+}
+
+// ailments gives the kinds of faults that were noted, and those that were told to be over.
+func (r *reports) ailments() (noted, over []fault.Kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.noted), slices.Clone(r.over)
 }
 
 func (r *reports) kinds() (ks []fault.Kind) {
@@ -171,6 +191,9 @@ func (g *group) options(m *member) host.Options {
 	}
 	if g.change != nil {
 		g.change(&o)
+	}
+	if o.OnStateChange == nil && o.Mutation == 0 {
+		o.OnStateChange = neverLeads(g.t, m)
 	}
 	return o
 }

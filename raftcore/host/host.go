@@ -32,6 +32,7 @@ type Host struct {
 	requests atomic.Uint64 // the last request number; unique over restarts
 	state    atomic.Pointer[State]
 	fault    atomic.Pointer[fault.Fault] // set once: the member is fenced
+	ailments ailments                    // what it lives with
 
 	// The loop's own.
 	outbox  []protocol.Message
@@ -39,6 +40,8 @@ type Host struct {
 	lastSeq uint64
 	disk    diskProgress
 	held    heldProposals
+	mending mending
+	fitness [reasons]replica.FitnessLevel
 
 	stop       chan struct{} // closed by Close or by a decision to end
 	stopOnce   sync.Once
@@ -99,6 +102,8 @@ func start(opts Options) (*Host, error) {
 		return nil, fmt.Errorf("connecting to the peers: %w", err)
 	}
 	h.gate.comms = h.comms
+	h.mending.repairer = newRepairer(&opts)
+	h.suspect() // the log may have met damage when it was opened
 	h.comms.SetPeers(addresses(restored.Membership, opts.ID))
 	go h.applier.run()
 	h.background.Go(h.snapshots.receive)

@@ -16,6 +16,7 @@ func (h *Host) loop() {
 	defer close(h.loopDone)
 	ticker := time.NewTicker(h.opts.tick())
 	defer ticker.Stop()
+	h.mend()
 	for {
 		select {
 		case <-h.stop:
@@ -25,6 +26,7 @@ func (h *Host) loop() {
 			h.step(replica.Tick{})
 			h.retry()
 			h.watchDisk(now)
+			h.mend()
 		case <-h.inbox.wake:
 		}
 		h.turn()
@@ -225,9 +227,13 @@ type handler Host
 // Receive implements transport.Handler.
 func (h *handler) Receive(messages []protocol.Message) {
 	for _, m := range messages {
-		switch m.Body.(type) {
+		switch body := m.Body.(type) {
 		case *protocol.SnapshotRequest, *protocol.SnapshotResponse:
 			h.snapshots.take(m)
+		case *protocol.RepairRequest:
+			(*Host)(h).giveRepair(m.From, body)
+		case *protocol.RepairResponse:
+			(*Host)(h).onLoop(func() { (*Host)(h).takeRepair(m.From, body) })
 		default:
 			h.inbox.receive(m)
 		}

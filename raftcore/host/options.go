@@ -9,6 +9,7 @@ import (
 
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -18,7 +19,12 @@ import (
 
 // Reporter takes faults; *fault.Sink is one.
 type Reporter interface {
+	// Report takes a fault that the member cannot go on with.
 	Report(*fault.Fault)
+	// Note takes a fault that the member lives with. It must not block.
+	Note(*fault.Fault)
+	// Recovered tells that what was noted of a kind is over. It must not block.
+	Recovered(k fault.Kind, at time.Time)
 }
 
 // Options is what a Host is made of. Fields without a default must be set.
@@ -52,11 +58,18 @@ type Options struct {
 	// ErrInFlight. It must be the same on all members.
 	Serial bool
 
+	// RepairPatience is how long a damaged entry is asked for that no other member has, before
+	// it is an unrecoverable fault: default 10 min. While a member does not answer, it may
+	// have it, and the fault does not come.
+	RepairPatience time.Duration
+
 	Faults          Reporter              // default: none
 	OnUnrecoverable fault.OnUnrecoverable // default: Hold
 	OnStateChange   func(State)           // called from the loop; must not block
 	Observer        Observer              // default: none; of tests
 	Logger          logr.Logger
+
+	Mutation mutation.Set // deliberate bugs, for tests of the tests
 }
 
 // Observer sees every step of a member, for tests and traces. It is called from the loop:
@@ -90,6 +103,7 @@ func (o *Options) setDefaults() {
 	def(&o.MaxInflight, 2)
 	def(&o.MaxQueuedBytes, 64<<20)
 	def(&o.MaxTailBytes, 16<<20)
+	def(&o.RepairPatience, 10*time.Minute)
 }
 
 func def[T comparable](p *T, v T) {

@@ -19,7 +19,10 @@ import (
 //     its base (paper section 7);
 //  3. a saved term that is older than that state is raised to the state's: the snapshot was
 //     frozen in a term that this member had not heard of yet;
-//  4. a log that begins after the state is damage: entries are missing.
+//  4. damaged entries that the state has applied are forgotten;
+//  5. a log that begins after the state is damage: entries are missing.
+//
+// A damaged snapshot is removed before all this when the log makes up for it.
 func restore(o *Options) (replica.Restore, error) {
 	hard, err := o.Votes.Load()
 	if err != nil {
@@ -32,6 +35,13 @@ func restore(o *Options) (replica.Restore, error) {
 	r := replica.Restore{Hard: hard, Membership: o.Membership}
 	if d, durable := o.Machine.(machine.Durable); durable {
 		r.Applied = d.Applied()
+	}
+	if ok && meta.Last.Index > r.Applied.Index {
+		discarded, err := discardDamaged(o, meta.Last, r.Applied.Index)
+		if err != nil {
+			return replica.Restore{}, err
+		}
+		ok = !discarded
 	}
 	if ok {
 		r.Membership = meta.Membership
@@ -52,6 +62,10 @@ func restore(o *Options) (replica.Restore, error) {
 		}
 		r.Log = o.Log.State()
 	}
+	if err := dropDamage(o.Log, r.Applied.Index); err != nil {
+		return replica.Restore{}, fault.New(fault.FsyncFailed, time.Now(), err, "dropping damaged entries up to %d, which are applied", r.Applied.Index)
+	}
+	r.Log = o.Log.State()
 	if r.Log.Base.Index > r.Applied.Index {
 		return replica.Restore{}, fault.New(fault.LogCorrupt, time.Now(), nil,
 			"the log begins after entry %d but the state machine has applied only up to %d: entries between them are missing", r.Log.Base.Index, r.Applied.Index)

@@ -9,8 +9,9 @@ import (
 // Status is a consistent view of the member.
 type Status struct {
 	replica.Status
-	Applied protocol.Index // what the state machine has
-	Fault   *fault.Fault   // nil: well
+	Applied  protocol.Index // what the state machine has
+	Fault    *fault.Fault   // nil: not fenced
+	Ailments []*fault.Fault // what the member lives with, until it ends by itself
 }
 
 // Status asks the loop. After the host has ended it gives the last state.
@@ -30,5 +31,9 @@ func (h *Host) Status() Status {
 			s = h.replica.Status()
 		}
 	}
-	return Status{Status: s, Applied: h.Applied(), Fault: h.Fault()}
+	return Status{Status: s, Applied: h.Applied(), Fault: h.Fault(), Ailments: h.Ailments()}
 }
+
+// Ailments gives the faults that this member lives with: it repairs damage of its log from
+// the other members, or waits for space on its disk. They end by themselves.
+func (h *Host) Ailments() []*fault.Fault { return h.ailments.all() }

@@ -12,14 +12,14 @@ const (
 	Unsure               // it has an entry there but cannot read it now: ask again later
 )
 
-// Answer gives the answer to a request. read gives what the log holds at an index, whose
-// checksums were verified. The answer's entries fit into maxBytes (by Entry.Size), but for
+// Answer gives the answer to a request. read gives what the log holds at an asked index, its
+// checksums verified. The answer's entries fit into maxBytes (by Entry.Size), but for
 // the first one.
-func Answer(ask *protocol.RepairRequest, read func(protocol.Index) (protocol.Entry, Found), maxBytes int) *protocol.RepairResponse {
+func Answer(ask *protocol.RepairRequest, read func(protocol.EntryID) (protocol.Entry, Found), maxBytes int) *protocol.RepairResponse {
 	answer := &protocol.RepairResponse{}
 	size := 0
 	for _, id := range ask.Entries {
-		e, found := read(id.Index)
+		e, found := read(id)
 		switch {
 		case found == Unsure:
 		case found == Absent || e.ID() != id:

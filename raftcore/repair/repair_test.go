@@ -139,11 +139,11 @@ func TestAloneIsLostAtOnce(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	log := map[protocol.Index]protocol.Entry{5: entry(1, 5, 100), 6: entry(2, 6, 100), 7: entry(2, 7, 100), 9: entry(2, 9, 100)}
-	read := func(i protocol.Index) (protocol.Entry, repair.Found) {
-		if i == 8 {
+	read := func(id protocol.EntryID) (protocol.Entry, repair.Found) {
+		if id.Index == 8 {
 			return protocol.Entry{}, repair.Unsure
 		}
-		if e, ok := log[i]; ok {
+		if e, ok := log[id.Index]; ok {
 			return e, repair.Present
 		}
 		return protocol.Entry{}, repair.Absent

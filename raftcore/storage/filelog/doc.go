@@ -70,9 +70,10 @@
 //     does not follow from the state before it is damage.
 //  5. Where a frame does not hold, look for a whole frame behind it in this segment that
 //     begins a write. When there is one, this place is damage: that write
-//     was begun only after this place had been durable.
+//     was begun only after this place had been durable. See below how to go on.
 //  6. Otherwise the records of the segment end here. The head of the next segment must
-//     agree on that offset, the base and the last entry; if not, this place is damage.
+//     agree on the base and the last entry, and on that offset: when it tells of a later
+//     one, all between is damage.
 //  7. A segment without any such frame was only prepared, or its first write was torn.
 //     It and those after it are given to another life. If one after it has records,
 //     or if it is the oldest, that is damage.
@@ -87,11 +88,35 @@
 //  11. Sync the directory; remove what was being made; prepare the next segment.
 //
 // Until step 7 gives files to another life nothing is changed on the disk, and not at all
-// when there is damage. Names are synced before anything relies on them, here and for
+// when there is damage that cannot be named. Names are synced before anything relies on them, here and for
 // meta and the snapshots: a process that was killed may have renamed without syncing.
 //
-// Damage is never cut: it is a
-// *storage.DamageError with file, offset and, where its header holds, index and term.
+// # Damage
+//
+// Damage is never cut. A damaged place, a hole, is named by the entries that it held:
+//
+//   - The header of the frame holds and only its payload does not: it is that entry.
+//   - The header does not hold either: the hole reaches up to the next whole frame. When that
+//     tells that the log ended in entry k of term t behind the hole, and the entry before
+//     the hole is of the term t too, then the hole held the entries between, of term t; and what
+//     else was in it has not changed any other: all entries of one term come from one leader's
+//     log, where they stand together. An entry tells so of the one before it; a mark, and
+//     the head of the next segment, of their own.
+//   - A base, a reset and a mark whose header holds are taken as they are: they have no payload.
+//
+// Such entries are a part of the log as ever; Damaged gives them, Read refuses them, and
+// Repair writes them again into the same bytes, which is possible because a frame never
+// changes its length: where the header holds, behind it; otherwise all entries of the hole at
+// once, behind a mark with as much payload as fills what they do not need. It syncs and reads
+// back. A write that is torn there leaves a hole with the same names, or a smaller one.
+//
+// What cannot be named, and is not below the base or cut off by what follows, keeps the log
+// from being opened, with a *storage.DamageError: file, offset and, where its header
+// holds, index and term. So does damage of a segment's header or head.
+//
+// A Read that meets damage in a running log makes a hole of it too; there the index of the log
+// knows what each place holds. A mark is written at once, so that recovery does not take it
+// for a torn write.
 //
 // # The vote
 //
@@ -122,6 +147,8 @@
 //  6. Live entries stand in physical order as in the order of indexes.
 //  7. After an error of a write or a sync the log writes nothing any more.
 //  8. A file is not given to another life while it is read.
+//  9. An entry that was once durable leaves the log only by being cut off, compacted or reset:
+//     damage takes away its payload, never its place, its term and its vote.
 //
 // # What is assumed of the disk
 //

@@ -1,0 +1,170 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/repair"
+	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/storage"
+)
+
+// mending is the repair of damaged records from the other members. While it goes on the
+// member follows, and votes by its log's last entry, but never leads, and applies
+// nothing at or behind a damaged entry. Fields without a note are the loop's.
+type mending struct {
+	repairer  *repair.Repairer
+	needed    bool
+	reported  int         // damaged records that were told of last
+	refused   int         // repairs in a row after which the disk gave damage again
+	suspected atomic.Bool // anybody's: somebody has met damage, or has repaired some
+	answering sync.Map    // the transport's: members whose request is being answered
+}
+
+// repairAsk is how many heartbeat intervals an answer is awaited, and repairRefusals how
+// often a place on the disk may give damage back for what was just written there.
+const (
+	repairAsk      = 5
+	repairRefusals = 3
+)
+
+func newRepairer(o *Options) *repair.Repairer {
+	return repair.New(repair.Config{
+		AskTicks:      repairAsk * ticksPerHeartbeat,
+		PatienceTicks: int(o.RepairPatience / o.tick()),
+	})
+}
+
+// suspect makes the loop look for damage.
+func (h *Host) suspect() { h.mending.suspected.Store(true) }
+
+// mend is called by the loop at each tick, and before the first.
+func (h *Host) mend() {
+	m := &h.mending
+	if !m.needed && !m.suspected.Swap(false) || h.Fault() != nil {
+		return
+	}
+	damaged := h.opts.Log.Damaged()
+	h.tellDamage(damaged)
+	if !m.needed {
+		return
+	}
+	v := repair.View{Damaged: damaged, Leader: h.State().Leader, Peers: h.others()}
+	to, ask := m.repairer.Tick(v)
+	if id, lost := m.repairer.Lost(v); lost {
+		h.fail(fault.New(fault.LogCorrupt, time.Now(), h.damageOf(id), "entry %d of term %d cannot be repaired: none of %d other members has it", id.Index, id.Term, len(v.Peers)))
+		return
+	}
+	if to != 0 {
+		h.outbox = append(h.outbox, protocol.Message{From: h.opts.ID, To: to, Body: ask})
+	}
+}
+
+// tellDamage reports damage when it is met, and when it is repaired.
+func (h *Host) tellDamage(damaged []protocol.EntryID) {
+	m := &h.mending
+	m.needed = len(damaged) > 0
+	if !m.needed && m.reported > 0 {
+		h.recovered(fault.LogCorrupt)
+		h.opts.Logger.Info("every damaged record of the log is repaired")
+	}
+	if len(damaged) > m.reported {
+		h.ailing(fault.New(fault.LogCorrupt, time.Now(), h.damageOf(damaged[0]),
+			"%d records of the log are damaged; the other members are asked for them, and this one does not lead until it has them", len(damaged)))
+	}
+	m.reported = len(damaged)
+	if !h.opts.Mutation.Has(mutation.CampaignWhileDamaged) {
+		h.setFitness(forDamage, worse(m.needed, replica.Unable))
+	}
+}
+
+// damageOf gives the error that reading an entry gives.
+func (h *Host) damageOf(id protocol.EntryID) error {
+	_, err := h.opts.Log.Read(id.Index, id.Index, 1)
+	return err
+}
+
+// others gives the other members of the present membership.
+func (h *Host) others() (ids []protocol.MemberID) {
+	m := h.replica.Status().Membership
+	for _, x := range m.Members {
+		if x.ID != h.opts.ID {
+			ids = append(ids, x.ID)
+		}
+	}
+	return ids
+}
+
+// takeRepair writes what another member has given.
+func (h *Host) takeRepair(from protocol.MemberID, answer *protocol.RepairResponse) {
+	if h.Fault() != nil {
+		return
+	}
+	for _, e := range h.mending.repairer.Take(from, answer) {
+		h.opts.Log.Repair(e, func(err error) { h.repaired(e.ID(), err) })
+	}
+}
+
+// repaired is called by the log when an entry was taken, or when it could not be.
+func (h *Host) repaired(id protocol.EntryID, err error) {
+	var refused *storage.RepairError
+	var damage *storage.DamageError
+	switch {
+	case err == nil:
+		h.suspect()
+	case errors.As(err, &refused):
+		h.opts.Logger.Info("a repair was not taken", "reason", err.Error())
+	case errors.As(err, &damage):
+		h.onLoop(func() {
+			if h.mending.refused++; h.mending.refused >= repairRefusals {
+				h.fail(fault.New(fault.LogCorrupt, time.Now(), err, "the disk gives damage for entry %d after %d repairs", id.Index, h.mending.refused))
+			}
+		})
+	default:
+		h.storageFailed("repairing the log", err)
+	}
+}
+
+// onLoop lets the loop run f.
+func (h *Host) onLoop(f func()) {
+	h.inbox.put(func(w *work) {
+		w.calls = append(w.calls, func(*replica.Replica) { f() })
+	})
+}
+
+// giveRepair answers another member's request, apart from the loop. While one answer to a
+// member is made, others to it are not: it will ask again.
+func (h *Host) giveRepair(from protocol.MemberID, ask *protocol.RepairRequest) {
+	if _, busy := h.mending.answering.LoadOrStore(from, true); busy || h.Fault() != nil {
+		return
+	}
+	h.background.Go(func() {
+		defer h.mending.answering.Delete(from)
+		answer := repair.Answer(ask, h.forRepair, h.opts.MaxMessageBytes)
+		if h.Fault() == nil {
+			h.comms.Send([]protocol.Message{{From: h.opts.ID, To: from, Body: answer}})
+		}
+	})
+}
+
+// forRepair reads an entry for another member. The log has verified its checksums.
+func (h *Host) forRepair(id protocol.EntryID) (protocol.Entry, repair.Found) {
+	es, err := h.opts.Log.Read(id.Index, id.Index, 1)
+	switch {
+	case errors.Is(err, storage.ErrCompacted), errors.Is(err, storage.ErrUnavailable):
+		return protocol.Entry{}, repair.Absent
+	case err != nil:
+		h.readFailed(fmt.Errorf("for another member's repair: %w", err))
+		return protocol.Entry{}, repair.Unsure
+	}
+	if h.opts.Mutation.Has(mutation.RepairWithoutTermCheck) {
+		es[0].Term = id.Term
+	}
+	return es[0], repair.Present
+}
