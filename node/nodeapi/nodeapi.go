@@ -62,12 +62,16 @@ type Status struct {
 	AwaitsFounding bool `json:"awaitsFounding,omitempty"`
 }
 
-// Health is the fault that a member suffers from.
+// Health is the fault that a member suffers from. A member whose Role is not Fenced lives
+// with it, and it ends by itself.
 type Health struct {
 	Fault   string    `json:"fault"`
 	Remedy  string    `json:"remedy"`
 	Message string    `json:"message"`
 	At      time.Time `json:"at"`
+
+	// Resolved: it is over. In the list of PathFaults only.
+	Resolved bool `json:"resolved,omitempty"`
 }
 
 // Disk tells about the volume, in bytes.

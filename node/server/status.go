@@ -45,6 +45,8 @@ func (m *Member) Status() nodeapi.Status {
 	}
 	if f != nil {
 		s.Role, s.Health = nodeapi.RoleFenced, health(f)
+	} else if serving != nil {
+		s.Health = ailment(serving.host)
 	}
 	return s
 }
@@ -72,6 +74,14 @@ var roleNames = map[replica.Role]nodeapi.Role{
 
 func health(f *fault.Fault) *nodeapi.Health {
 	return &nodeapi.Health{Fault: string(f.Kind), Remedy: string(f.Kind.Remedy()), Message: f.Message, At: f.At}
+}
+
+// ailment gives the first fault that a member lives with, nil for none.
+func ailment(h *host.Host) *nodeapi.Health {
+	if fs := h.Ailments(); len(fs) > 0 {
+		return health(fs[0])
+	}
+	return nil
 }
 
 // diskOf gives the sizes of the file system that holds dir; zero when it cannot be
@@ -119,7 +129,9 @@ func (m *Member) Faults() []nodeapi.Health {
 	}
 	var out []nodeapi.Health
 	for _, x := range v.sink.List() {
-		out = append(out, *health(x.Fault()))
+		h := health(x.Fault())
+		h.Resolved = x.Resolved
+		out = append(out, *h)
 	}
 	return out
 }

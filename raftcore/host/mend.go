@@ -51,16 +51,13 @@ func (h *Host) mend() {
 		return
 	}
 	damaged := h.opts.Log.Damaged()
-	h.tellDamage(damaged)
-	if !m.needed {
-		return
-	}
 	v := repair.View{Damaged: damaged, Leader: h.State().Leader, Peers: h.others()}
 	to, ask := m.repairer.Tick(v)
 	if id, lost := m.repairer.Lost(v); lost {
 		h.fail(fault.New(fault.LogCorrupt, time.Now(), h.damageOf(id), "entry %d of term %d cannot be repaired: none of %d other members has it", id.Index, id.Term, len(v.Peers)))
 		return
 	}
+	h.tellDamage(damaged)
 	if to != 0 {
 		h.outbox = append(h.outbox, protocol.Message{From: h.opts.ID, To: to, Body: ask})
 	}

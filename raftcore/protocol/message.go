@@ -66,9 +66,10 @@ func MessageKinds() []MessageKind {
 
 // Message is what members send each other: an envelope and a typed body.
 //
-// Term is the sender's term, with one exception: a PreVoteRequest carries the term
+// Term is the sender's term, with two exceptions: a PreVoteRequest carries the term
 // that its sender would campaign in, and the response that grants it echoes that
-// term.
+// term; a RepairRequest and its response carry none, because what they say is true in
+// every term.
 type Message struct {
 	From, To MemberID
 	Term     Term
