@@ -13,11 +13,11 @@ import (
 // that clients get answers while a long backlog is applied.
 const maxApplyBatch = 1024
 
-// applier owns the state machine. Its goroutine takes everything that was queued,
-// applies it in batches and answers the clients that wait on this member.
+// applier owns the state. Its goroutine takes everything that was queued, applies it in
+// batches and answers the clients that wait on this member.
 type applier struct {
 	self       protocol.MemberID
-	machine    machine.StateMachine
+	state      *state
 	appliedTo  machine.AppliedTo // nil when the state machine does not want to know
 	serializer codec.Serializer
 	waiters    *waiters
@@ -25,9 +25,11 @@ type applier struct {
 	onApplied  func(protocol.EntryID) // afterwards
 	onTerm     func(protocol.Term)    // the first entries of a new term are applied
 	failed     func(error)
+	localClock func() uint64 // nil, but for a deliberate bug
 
-	applied atomic.Uint64    // protocol.Index
-	last    protocol.EntryID // the last entry applied; its goroutine's
+	applied  atomic.Uint64    // protocol.Index
+	sessions atomic.Int64     // how many are open
+	last     protocol.EntryID // the last entry applied; its goroutine's
 
 	wake chan struct{} // capacity 1
 	stop chan struct{}
@@ -36,16 +38,14 @@ type applier struct {
 	mu    sync.Mutex
 	queue []applyTask
 
-	commands []machine.Command
-	results  []machine.Result
-	replies  []uint64 // request to answer for commands[i], 0: none
+	batch batch
 }
 
 // applyTask is entries to apply, or something else that the applier's goroutine
 // must do between two calls of Apply.
 type applyTask struct {
 	entries []protocol.Entry
-	do      func(machine.StateMachine) error
+	do      func(*state) error
 }
 
 // run works until stop is closed or the state machine fails.
@@ -57,7 +57,7 @@ func (a *applier) run() {
 			return
 		case <-a.wake:
 		}
-		for _, t := range a.take() {
+		for _, t := range a.takeQueue() {
 			if err := a.perform(t); err != nil {
 				a.failed(err)
 				return
@@ -66,7 +66,7 @@ func (a *applier) run() {
 	}
 }
 
-func (a *applier) take() []applyTask {
+func (a *applier) takeQueue() []applyTask {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	q := a.queue
@@ -87,7 +87,7 @@ func (a *applier) put(entries []protocol.Entry) {
 }
 
 // do queues f behind the entries that are queued.
-func (a *applier) do(f func(machine.StateMachine) error) {
+func (a *applier) do(f func(*state) error) {
 	a.mu.Lock()
 	a.queue = append(a.queue, applyTask{do: f})
 	a.mu.Unlock()
@@ -103,11 +103,11 @@ func (a *applier) signal() {
 
 func (a *applier) perform(t applyTask) error {
 	if t.do != nil {
-		return t.do(a.machine)
+		return t.do(a.state)
 	}
 	for es := t.entries; len(es) > 0; {
-		n := min(len(es), maxApplyBatch)
-		if err := a.apply(es[:n]); err != nil {
+		n, err := a.apply(es[:min(len(es), maxApplyBatch)])
+		if err != nil {
 			return err
 		}
 		es = es[n:]
@@ -115,16 +115,16 @@ func (a *applier) perform(t applyTask) error {
 	return nil
 }
 
-func (a *applier) apply(entries []protocol.Entry) error {
-	if err := a.decode(entries); err != nil {
-		return err
+// apply applies the entries, or the first of them, and gives how many.
+func (a *applier) apply(entries []protocol.Entry) (int, error) {
+	n, err := a.take(entries)
+	if err != nil {
+		return 0, err
 	}
-	if len(a.commands) > 0 {
-		if err := a.machine.Apply(a.commands, a.results); err != nil {
-			return err
-		}
+	if err := a.execute(); err != nil {
+		return 0, err
 	}
-	last := entries[len(entries)-1].ID()
+	last := entries[n-1].ID()
 	if a.appliedTo != nil {
 		a.appliedTo.AppliedTo(last)
 	}
@@ -132,40 +132,23 @@ func (a *applier) apply(entries []protocol.Entry) error {
 	before := a.last.Term
 	a.last = last
 	a.noted(last)
-	for i, id := range a.replies {
-		if id != 0 {
-			a.waiters.complete(id, outcome{result: a.results[i]})
-		}
-	}
+	a.answer()
 	a.onApplied(last)
 	if last.Term > before {
 		a.onTerm(last.Term)
 	}
-	return nil
+	return n, nil
 }
 
-// decode fills commands, results and replies from the entries that are commands.
-func (a *applier) decode(entries []protocol.Entry) error {
-	a.commands, a.replies = a.commands[:0], a.replies[:0]
-	for _, e := range entries {
-		if e.Kind != protocol.EntryCommand {
-			continue
+// answer lets the clients go that wait on this member.
+func (a *applier) answer() {
+	b := &a.batch
+	for i, id := range b.replies {
+		if id != 0 {
+			a.waiters.complete(id, outcome{result: b.results[i]})
 		}
-		c, err := a.serializer.DecodeCommand(codec.Encoded{Bytes: e.Payload})
-		if err != nil {
-			return err
-		}
-		reply := uint64(0)
-		if c.ReplyTo.Member == a.self {
-			reply = c.ReplyTo.Request
-		}
-		a.commands = append(a.commands, machine.Command{Index: e.Index, Term: e.Term, Payload: c.Payload, Discard: reply == 0})
-		a.replies = append(a.replies, reply)
 	}
-	if cap(a.results) < len(a.commands) {
-		a.results = make([]machine.Result, len(a.commands), maxApplyBatch)
+	for _, x := range b.told {
+		a.waiters.complete(x.request, x.outcome)
 	}
-	a.results = a.results[:len(a.commands)]
-	clear(a.results)
-	return nil
 }

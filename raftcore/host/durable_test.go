@@ -3,6 +3,8 @@ package host_test
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,6 +26,7 @@ type durableLedger struct {
 type ledgerDisk struct {
 	entries []string
 	last    protocol.EntryID
+	records map[string][]byte
 }
 
 func (d *durableLedger) Applied() protocol.EntryID { return d.disk.last }
@@ -51,6 +54,89 @@ func (d *durableLedger) Restore(last protocol.EntryID, r io.Reader) error {
 }
 
 var _ machine.Durable = (*durableLedger)(nil)
+
+// keepingLedger keeps the host's records too.
+type keepingLedger struct {
+	*durableLedger
+	records map[string][]byte // under durableLedger's lock
+}
+
+var _ machine.Keeper = (*keepingLedger)(nil)
+
+func (k *keepingLedger) ApplyAndKeep(cs []machine.Command, rs []machine.Result, keep func() ([]machine.Record, error)) error {
+	if err := k.Apply(cs, rs); err != nil {
+		return err
+	}
+	records, err := keep()
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, r := range records {
+		if r.Value == nil {
+			delete(k.records, string(r.Key))
+		} else {
+			k.records[string(r.Key)] = r.Value
+		}
+	}
+	return nil
+}
+
+func (k *keepingLedger) Kept(f func(machine.Record) error) error {
+	for key, value := range k.records {
+		if err := f(machine.Record{Key: []byte(key), Value: value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *keepingLedger) Sync() (protocol.EntryID, error) {
+	k.mu.Lock()
+	k.disk.records = maps.Clone(k.records)
+	k.mu.Unlock()
+	return k.durableLedger.Sync()
+}
+
+// Snapshot puts the records behind the entries, marked by an empty one.
+func (k *keepingLedger) Snapshot() (machine.Snapshot, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	all := append(k.all(), "")
+	for _, key := range slices.Sorted(maps.Keys(k.records)) {
+		all = append(all, key, string(k.records[key]))
+	}
+	return frozen(all), nil
+}
+
+func (k *keepingLedger) Restore(last protocol.EntryID, r io.Reader) error {
+	if err := k.ledger.Restore(last, r); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.ledger.mu.Lock()
+	k.records = map[string][]byte{}
+	at := slices.Index(k.entries, "")
+	for i := at + 1; i < len(k.entries); i += 2 {
+		k.records[k.entries[i]] = []byte(k.entries[i+1])
+	}
+	k.entries, k.last = k.entries[:at], last
+	k.ledger.mu.Unlock()
+	k.mu.Unlock()
+	_, err := k.Sync()
+	return err
+}
+
+// keepingly is durably for a state machine that takes sessions.
+func keepingly(o *host.Options, disks map[protocol.MemberID]*ledgerDisk) {
+	durably(o, disks)
+	k := &keepingLedger{durableLedger: o.Machine.(*durableLedger), records: maps.Clone(disks[o.ID].records)}
+	if k.records == nil {
+		k.records = map[string][]byte{}
+	}
+	o.Machine = k
+}
 
 // durably puts files of its own under a member's state machine.
 func durably(o *host.Options, disks map[protocol.MemberID]*ledgerDisk) {

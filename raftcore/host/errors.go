@@ -1,6 +1,10 @@
 package host
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/quorate/quorate/raftcore/session"
+)
 
 // The errors that clients of a Host see. Whether a proposal that ends with a context's
 // error took effect is not known.
@@ -21,4 +25,16 @@ var (
 	ErrUnknown = errors.New("this member cannot tell whether the command took effect")
 	// ErrTooLarge tells that a command is larger than Options.MaxCommandBytes.
 	ErrTooLarge = errors.New("the command is too large")
+	// ErrSessionBusy tells that a command of the session is in flight: wait for its answer.
+	ErrSessionBusy = errors.New("a command of the session is in flight")
+	// ErrSessionExpired tells that the session has expired or never was: open another one.
+	// A command that was not answered before may have taken effect.
+	ErrSessionExpired = session.ErrExpired
+	// ErrSessionStale tells that the session has gone on with later commands.
+	ErrSessionStale = session.ErrStale
+	// ErrSessionGap tells that a serial is not the next one of its session.
+	ErrSessionGap = session.ErrGap
+	// ErrAnswerTooLarge tells that a command in a session took effect, once, and that its
+	// answer is larger than Options.MaxAnswerBytes.
+	ErrAnswerTooLarge = session.ErrAnswerTooLarge
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -78,6 +79,16 @@ func (l *ledger) Restore(_ protocol.EntryID, r io.Reader) error {
 }
 
 func (l *ledger) Close() error { return nil }
+
+// EncodeResult makes the ledger a machine.ResultCodec.
+func (l *ledger) EncodeResult(r machine.Result) ([]byte, error) {
+	return strconv.AppendInt(nil, int64(r.Value.(int)), 10), nil
+}
+
+func (l *ledger) DecodeResult(b []byte) (machine.Result, error) {
+	n, err := strconv.Atoi(string(b))
+	return machine.Result{Value: n}, err
+}
 
 type frozen []string
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -28,7 +29,9 @@ type Host struct {
 	waiters   *waiters
 	reads     *reads
 	snapshots *snapshots
+	sessions  *sessions
 
+	started  time.Time     // what the clock is read against
 	requests atomic.Uint64 // the last request number; unique over restarts
 	state    atomic.Pointer[State]
 	fault    atomic.Pointer[fault.Fault] // set once: the member is fenced
@@ -38,6 +41,7 @@ type Host struct {
 	outbox  []protocol.Message
 	writes  []write
 	lastSeq uint64
+	read    time.Time // when the clock was proposed last for the sessions; zero: not in this leadership
 	disk    diskProgress
 	held    heldProposals
 	mending mending
@@ -78,7 +82,8 @@ func start(opts Options) (*Host, error) {
 	if opts.Seed == 0 {
 		opts.Seed = random()
 	}
-	restored, err := restore(&opts)
+	st := newState(&opts)
+	restored, err := restore(&opts, st)
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +94,15 @@ func start(opts Options) (*Host, error) {
 	}
 	h := &Host{
 		opts: opts, replica: r,
-		inbox: newInbox(), waiters: newWaiters(), reads: &reads{},
+		inbox: newInbox(), waiters: newWaiters(), reads: &reads{}, started: time.Now(),
 		stop: make(chan struct{}), loopDone: make(chan struct{}),
 	}
 	h.requests.Store(random() << 24)
 	h.state.Store(&State{Term: restored.Hard.Term})
 	h.snapshots = newSnapshots(h, restored.Applied.Index)
 	h.persister = newPersister(opts.Log, opts.Votes, h.durable, h.storageFailed)
-	h.applier = h.newApplier(restored.Applied)
+	h.applier = h.newApplier(st, restored.Applied)
+	h.sessions = newSessions(h)
 	h.gate = &gate{}
 	if h.comms, err = opts.Connect((*handler)(h)); err != nil {
 		return nil, fmt.Errorf("connecting to the peers: %w", err)
@@ -111,15 +117,19 @@ func start(opts Options) (*Host, error) {
 	return h, nil
 }
 
-func (h *Host) newApplier(applied protocol.EntryID) *applier {
+func (h *Host) newApplier(s *state, applied protocol.EntryID) *applier {
 	a := &applier{
-		self: h.opts.ID, machine: h.opts.Machine, serializer: h.opts.Serializer, waiters: h.waiters,
+		self: h.opts.ID, state: s, serializer: h.opts.Serializer, waiters: h.waiters,
 		noted: h.noteApplied, onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)
 	a.last = applied
 	a.applied.Store(uint64(applied.Index))
+	a.sessions.Store(int64(s.table.Len()))
+	if h.opts.Mutation.Has(mutation.ExpireByLocalClock) {
+		a.localClock = h.clock
+	}
 	return a
 }
 
@@ -171,14 +181,15 @@ func (h *Host) close() error {
 func (h *Host) end(err error) {
 	h.waiters.close(err)
 	h.reads.close(err)
+	h.sessions.close()
 	h.stopOnce.Do(func() { close(h.stop) })
 }
 
 // Propose replicates the payload and gives the state machine's result. The errors
 // are those of this package, or ctx's: then the command may still take effect.
 func (h *Host) Propose(ctx context.Context, payload []byte) (machine.Result, error) {
-	if len(payload) > h.opts.MaxCommandBytes {
-		return machine.Result{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(payload), h.opts.MaxCommandBytes)
+	if err := h.checkSize(payload); err != nil {
+		return machine.Result{}, err
 	}
 	id := h.requests.Add(1)
 	encoded, err := h.opts.Serializer.EncodeCommand(nil, protocol.Command{
@@ -187,11 +198,23 @@ func (h *Host) Propose(ctx context.Context, payload []byte) (machine.Result, err
 	if err != nil {
 		return machine.Result{}, err
 	}
+	return h.submit(ctx, id, protocol.EntryCommand, encoded.Bytes)
+}
+
+func (h *Host) checkSize(payload []byte) error {
+	if len(payload) > h.opts.MaxCommandBytes {
+		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(payload), h.opts.MaxCommandBytes)
+	}
+	return nil
+}
+
+// submit proposes what is encoded under the request's number, and waits for the outcome.
+func (h *Host) submit(ctx context.Context, id uint64, kind protocol.EntryKind, payload []byte) (machine.Result, error) {
 	w, err := h.waiters.add(id)
 	if err != nil {
 		return machine.Result{}, err
 	}
-	if !h.inbox.propose(proposal{id, encoded.Bytes, w}, h.opts.MaxQueuedBytes) {
+	if !h.inbox.propose(proposal{id, kind, payload, w}, h.opts.MaxQueuedBytes) {
 		h.waiters.complete(id, outcome{err: ErrOverloaded})
 	}
 	select {

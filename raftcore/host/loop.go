@@ -27,6 +27,7 @@ func (h *Host) loop() {
 			h.retry()
 			h.watchDisk(now)
 			h.mend()
+			h.readClock(now)
 		case <-h.inbox.wake:
 		}
 		h.turn()

@@ -63,6 +63,10 @@ type Options struct {
 	// have it, and the fault does not come.
 	RepairPatience time.Duration
 
+	SessionTimeout time.Duration // of sessions opened here: idle for so long they expire; default 1 min
+	MaxSessions    int           // when one more is opened here, the least recently used one expires; default 4096
+	MaxAnswerBytes int           // of an answer kept for a session opened here; default 16 KiB
+
 	Faults          Reporter              // default: none
 	OnUnrecoverable fault.OnUnrecoverable // default: Hold
 	OnStateChange   func(State)           // called from the loop; must not block
@@ -104,6 +108,9 @@ func (o *Options) setDefaults() {
 	def(&o.MaxQueuedBytes, 64<<20)
 	def(&o.MaxTailBytes, 16<<20)
 	def(&o.RepairPatience, 10*time.Minute)
+	def(&o.SessionTimeout, time.Minute)
+	def(&o.MaxSessions, 4096)
+	def(&o.MaxAnswerBytes, 16<<10)
 }
 
 func def[T comparable](p *T, v T) {
@@ -130,6 +137,9 @@ func (o *Options) validate() error {
 		fmt.Sprintf("HeartbeatInterval is %v, must be at least %v", o.HeartbeatInterval, ticksPerHeartbeat*time.Millisecond))
 	need(o.ElectionTimeout > o.HeartbeatInterval,
 		fmt.Sprintf("ElectionTimeout is %v, must be longer than HeartbeatInterval, %v", o.ElectionTimeout, o.HeartbeatInterval))
+	need(o.SessionTimeout >= o.ElectionTimeout && o.MaxSessions > 0 && o.MaxAnswerBytes > 0,
+		fmt.Sprintf("SessionTimeout is %v, must be at least ElectionTimeout, %v; MaxSessions is %d and MaxAnswerBytes %d, must be above 0",
+			o.SessionTimeout, o.ElectionTimeout, o.MaxSessions, o.MaxAnswerBytes))
 	return errors.Join(errs...)
 }
 
@@ -148,5 +158,6 @@ func (o *Options) replicaConfig(boot protocol.Boot) replica.Config {
 		MaxUncommittedBytes: o.MaxQueuedBytes,
 		MaxTailBytes:        o.MaxTailBytes,
 		Serial:              o.Serial,
+		Mutation:            o.Mutation,
 	}
 }

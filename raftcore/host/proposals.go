@@ -6,13 +6,14 @@ import (
 	"github.com/quorate/quorate/raftcore/replica"
 )
 
-// proposal is an encoded command of a client of this member. A command that is handed to
+// proposal is an encoded command, or change of sessions, of a client of this member. A command that is handed to
 // the replica in term t becomes, if at all, an entry of term t: a leader appends it in
 // its own term, and takes forwarded ones only of its own term. Entries are in the order
 // of their terms, so a command that was not applied before the first entry of a
 // later term never will be, and may be proposed again without becoming two.
 type proposal struct {
 	request uint64
+	kind    protocol.EntryKind
 	payload []byte
 	waiter  *waiter
 }
@@ -22,7 +23,7 @@ type proposal struct {
 func (h *Host) propose(ps []proposal) {
 	for len(ps) > 0 {
 		size, n := 0, 0
-		for n < len(ps) && (n == 0 || size+len(ps[n].payload) <= h.opts.MaxMessageBytes) {
+		for n < len(ps) && ps[n].kind == ps[0].kind && (n == 0 || size+len(ps[n].payload) <= h.opts.MaxMessageBytes) {
 			size, n = size+len(ps[n].payload), n+1
 		}
 		h.proposePortion(ps[:n])
@@ -34,10 +35,10 @@ func (h *Host) proposePortion(ps []proposal) {
 	term := h.State().Term
 	payloads := make([][]byte, 0, len(ps))
 	for _, p := range ps {
-		p.waiter.payload, p.waiter.term = p.payload, term
+		p.waiter.kind, p.waiter.payload, p.waiter.term = p.kind, p.payload, term
 		payloads = append(payloads, p.payload)
 	}
-	h.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: payloads})
+	h.step(replica.Propose{Kind: ps[0].kind, Payloads: payloads})
 }
 
 // onTerm is called by the applier when the first entries of a term are applied. What was
@@ -47,7 +48,7 @@ func (h *Host) onTerm(t protocol.Term) {
 		w.calls = append(w.calls, func(*replica.Replica) {
 			var lost []proposal
 			for id, x := range h.waiters.handedOver(func(u protocol.Term) bool { return u < t }) {
-				lost = append(lost, proposal{id, x.payload, x})
+				lost = append(lost, proposal{id, x.kind, x.payload, x})
 			}
 			if len(lost) > 0 {
 				h.propose(lost)
@@ -75,13 +76,13 @@ func (h *Host) givenUp(p proposal) bool { return h.waiters.find(p.request) != p.
 // there is a leader.
 func (h *Host) refused(r replica.Refusal) {
 	for _, payload := range r.Payloads {
-		id := h.requestOf(payload)
+		id := h.requestOf(r.Kind, payload)
 		x := h.waiters.find(id)
 		if x == nil {
 			continue
 		}
 		x.term = 0
-		if waitsForLeader(r.Reason) && h.held.put(proposal{id, payload, x}, h.opts.MaxQueuedBytes) {
+		if waitsForLeader(r.Reason) && h.held.put(proposal{id, r.Kind, payload, x}, h.opts.MaxQueuedBytes) {
 			continue
 		}
 		h.waiters.complete(id, outcome{err: refusalError(r.Reason)})
@@ -103,9 +104,16 @@ func refusalError(r replica.RefusalReason) error {
 	return ErrNoLeader
 }
 
-// requestOf gives the number of the request that waits for an encoded command of
-// this member's clients.
-func (h *Host) requestOf(payload []byte) uint64 {
+// requestOf gives the number of the request that waits for what a client of this member
+// has proposed; 0 when nobody does.
+func (h *Host) requestOf(kind protocol.EntryKind, payload []byte) uint64 {
+	if kind == protocol.EntrySession {
+		c, err := h.opts.Serializer.DecodeSessionChange(codec.Encoded{Bytes: payload})
+		if err != nil {
+			return 0
+		}
+		return c.ReplyTo.Request
+	}
 	c, err := h.opts.Serializer.DecodeCommand(codec.Encoded{Bytes: payload})
 	if err != nil {
 		return 0

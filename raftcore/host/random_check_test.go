@@ -106,7 +106,7 @@ func (r *randomRun) judge() {
 		r.readBarrier(r.process(i), 2*time.Second)
 	}
 	r.until("all have applied the same", r.converged)
-	first := r.members[0].ledger.all()
+	first, sessions := r.members[0].ledger.all(), r.members[0].Sessions()
 	for _, m := range r.members {
 		who := fmt.Sprint("member ", m.id)
 		if f := m.Fault(); f != nil {
@@ -116,6 +116,9 @@ func (r *randomRun) judge() {
 		r.mustBeRight(who, entries)
 		if d := cmp.Diff(first, entries); d != "" {
 			r.t.Errorf("%s differs from member 1: %s", who, d)
+		}
+		if d := cmp.Diff(sessions, m.Sessions()); d != "" {
+			r.t.Errorf("%s has other sessions than member 1: %s", who, d)
 		}
 	}
 }

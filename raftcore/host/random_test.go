@@ -52,6 +52,9 @@ type plan struct {
 	abandonPercent    int           // of the operations have a context that ends early
 	unboundedPercent  int           // of the proposals have one that never ends
 	readBarrierWeight int           // percent of the operations
+	sessionClients    int           // further clients, each in a session
+	sessionTimeout    time.Duration
+	maxSessions       int
 
 	disks map[protocol.MemberID]*ledgerDisk // of durable state machines; nil: they are not
 }
@@ -68,6 +71,8 @@ func planOf(seed uint64) plan {
 		cleanStopPercent: r.IntN(50), abandonPercent: r.IntN(30), unboundedPercent: r.IntN(10),
 		readBarrierWeight: 10 + r.IntN(40),
 	}
+	p.sessionClients, p.maxSessions = 1+r.IntN(3), 2+r.IntN(6)
+	p.sessionTimeout = time.Duration(3+r.IntN(60)) * time.Second
 	p.each = (200 + r.IntN(301)) / p.clients
 	if r.IntN(3) == 0 {
 		p.queued = 100 + r.IntN(2000)
@@ -86,8 +91,9 @@ func (p plan) change(o *host.Options) {
 	o.MaxTailBytes, o.MaxQueuedBytes, o.MaxInflight = p.tail, p.queued, p.inflight
 	o.MaxCommandBytes = p.large + 100
 	o.Seed += p.seed * 10
+	o.SessionTimeout, o.MaxSessions = p.sessionTimeout, p.maxSessions
 	if p.disks != nil {
-		durably(o, p.disks)
+		keepingly(o, p.disks)
 	}
 }
 
@@ -118,6 +124,9 @@ func newRandomRun(g *group, p plan) *randomRun {
 func (r *randomRun) run() {
 	for c := range r.plan.clients {
 		r.callers.Go(func() { r.client(c, rand.New(rand.NewPCG(r.plan.seed, uint64(100+c)))) })
+	}
+	for c := range r.plan.sessionClients {
+		r.callers.Go(func() { r.sessionClient(c, rand.New(rand.NewPCG(r.plan.seed, uint64(200+c)))) })
 	}
 	ended := make(chan struct{})
 	go func() { r.callers.Wait(); close(ended) }()

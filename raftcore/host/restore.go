@@ -23,7 +23,7 @@ import (
 //  5. a log that begins after the state is damage: entries are missing.
 //
 // A damaged snapshot is removed before all this when the log makes up for it.
-func restore(o *Options) (replica.Restore, error) {
+func restore(o *Options, s *state) (replica.Restore, error) {
 	hard, err := o.Votes.Load()
 	if err != nil {
 		return replica.Restore{}, votesFault(err)
@@ -35,6 +35,9 @@ func restore(o *Options) (replica.Restore, error) {
 	r := replica.Restore{Hard: hard, Membership: o.Membership}
 	if d, durable := o.Machine.(machine.Durable); durable {
 		r.Applied = d.Applied()
+		if err := s.load(); err != nil {
+			return replica.Restore{}, fault.New(fault.ApplyFailed, time.Now(), err, "opening the state machine")
+		}
 	}
 	if ok && meta.Last.Index > r.Applied.Index {
 		discarded, err := discardDamaged(o, meta.Last, r.Applied.Index)
@@ -47,7 +50,7 @@ func restore(o *Options) (replica.Restore, error) {
 		r.Membership = meta.Membership
 	}
 	if ok && meta.Last.Index > r.Applied.Index {
-		if err := restoreSnapshot(o.Machine, o.Snapshots, meta.Last); err != nil {
+		if err := restoreSnapshot(s, o.Snapshots, meta.Last); err != nil {
 			return replica.Restore{}, err
 		}
 		r.Applied = meta.Last
@@ -87,14 +90,14 @@ func raised(v storage.Votes, hard protocol.HardState, term protocol.Term) (proto
 	return hard, nil
 }
 
-// restoreSnapshot reads a stored snapshot into the state machine.
-func restoreSnapshot(m machine.StateMachine, s storage.Snapshots, last protocol.EntryID) error {
+// restoreSnapshot makes a stored snapshot the state.
+func restoreSnapshot(to *state, s storage.Snapshots, last protocol.EntryID) error {
 	f, meta, err := s.Open(last)
 	if err != nil {
 		return snapshotFault(err)
 	}
 	defer f.Close()
-	if err := m.Restore(meta.Last, f); err != nil {
+	if err := to.restore(meta.Last, f); err != nil {
 		var damage *storage.DamageError
 		if errors.As(err, &damage) {
 			return snapshotFault(err)

@@ -44,7 +44,7 @@ func (s *snapshots) applied(id protocol.EntryID) {
 		s.h.background.Go(func() { s.sync(d) })
 		return
 	}
-	frozen, err := s.h.opts.Machine.Snapshot()
+	frozen, err := s.h.applier.state.freeze()
 	if err != nil {
 		s.busy.Store(false)
 		s.h.applyFailed(err)
@@ -161,13 +161,14 @@ func (h *Host) install(in *replica.Install) {
 	}
 	base := in.Meta.Last
 	h.writes = append(h.writes, write{seq: in.Seq, reset: &base, then: part})
-	h.applier.do(func(m machine.StateMachine) error {
-		if err := restoreSnapshot(m, h.opts.Snapshots, base); err != nil {
+	h.applier.do(func(s *state) error {
+		if err := restoreSnapshot(s, h.opts.Snapshots, base); err != nil {
 			h.fail(asFault(err))
 			return err
 		}
 		h.applier.last = base
 		h.applier.applied.Store(uint64(base.Index))
+		h.applier.sessions.Store(int64(s.table.Len()))
 		h.snapshots.taken = base.Index
 		h.noteApplied(base)
 		h.onApplied(base)

@@ -96,8 +96,8 @@ func (s *snapshots) fresh() (protocol.EntryID, error) {
 		err  error
 	}
 	got := make(chan frozen, 1)
-	s.h.applier.do(func(m machine.StateMachine) error {
-		snap, err := m.Snapshot()
+	s.h.applier.do(func(st *state) error {
+		snap, err := st.freeze()
 		got <- frozen{s.h.applier.last, snap, err}
 		return err
 	})

@@ -24,8 +24,9 @@ type waiterShard struct {
 type waiter struct {
 	done chan outcome // capacity 1
 
-	// The loop's: the encoded command, and the term in which it was handed to the
+	// The loop's: what is proposed, and the term in which it was handed to the
 	// replica last, 0 while it was not.
+	kind    protocol.EntryKind
 	payload []byte
 	term    protocol.Term
 }

@@ -3,9 +3,10 @@
 //
 // # In this room
 //
-// [StateMachine], which an engineer with a service of their own implements, and
-// [Durable], which it implements too when it keeps its state in files itself.
-// machinetest is the conformance suite for both.
+// [StateMachine], which an engineer with a service of their own implements; [Durable],
+// which it implements too when it keeps its state in files itself; and, for commands in
+// client sessions, [ResultCodec] and (with files) [Keeper]. machinetest is the conformance
+// suite for all of them.
 //
 // # Never here
 //

@@ -73,6 +73,43 @@ type Durable interface {
 	Sync() (protocol.EntryID, error)
 }
 
+// ResultCodec is implemented by state machines that take commands in client sessions: the
+// group keeps the first result of a command, to answer duplicates of it with the same. Commands
+// in sessions never have Discard set.
+type ResultCodec interface {
+	// EncodeResult gives the bytes that are kept. They are a function of the result, so that
+	// all members keep the same; they must not be changed afterwards. An error means that the
+	// state machine cannot go on, as in Apply.
+	EncodeResult(Result) ([]byte, error)
+
+	// DecodeResult gives what a client gets who sent a command again. It may be called
+	// beside any other method.
+	DecodeResult([]byte) (Result, error)
+}
+
+// Keeper is implemented by a Durable state machine that takes commands in client sessions:
+// it keeps records of the host's, which say what was executed and how it was answered, and
+// they must not come apart from the effects. They are part of the state: Snapshot has them,
+// and Restore replaces them.
+type Keeper interface {
+	Durable
+	ResultCodec
+
+	// ApplyAndKeep does what Apply does. There may be no commands. When all results are
+	// there it calls keep once, and makes the records part of the state together with the
+	// commands' effects: after a crash there is all of it or nothing.
+	ApplyAndKeep(commands []Command, results []Result, keep func() ([]Record, error)) error
+
+	// Kept calls f for every record, in any order, until f gives an error. f may keep the bytes.
+	Kept(f func(Record) error) error
+}
+
+// Record is something that a Keeper keeps for the host. A nil Value removes the record with
+// the key. The bytes are not changed afterwards.
+type Record struct {
+	Key, Value []byte
+}
+
 // AppliedTo may be implemented by a state machine that wants to know the index of
 // entries that are not commands (new terms, memberships), so that the applied
 // index it stores has no gaps.

@@ -69,6 +69,7 @@ const (
 // Refusal gives proposals back.
 type Refusal struct {
 	Reason   RefusalReason
+	Kind     protocol.EntryKind
 	Payloads [][]byte
 }
 

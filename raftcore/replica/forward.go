@@ -21,19 +21,25 @@ type forwards struct {
 type forward struct {
 	id       uint64
 	to       protocol.MemberID
+	kind     protocol.EntryKind
 	payloads [][]byte
 	bytes    int
 	ticks    int
 }
 
-// forward sends commands to the leader and remembers them.
-func (r *Replica) forward(payloads [][]byte) {
+// forwarded reports whether clients of a follower may propose the kind.
+func forwarded(kind protocol.EntryKind) bool {
+	return kind == protocol.EntryCommand || kind == protocol.EntrySession
+}
+
+// forward sends clients' proposals to the leader and remembers them.
+func (r *Replica) forward(kind protocol.EntryKind, payloads [][]byte) {
 	q := &r.forwards
 	q.last++
 	if q.last == 0 {
 		q.last++ // 0 says: no answer is wanted
 	}
-	f := forward{id: q.last, to: r.leader, payloads: payloads}
+	f := forward{id: q.last, to: r.leader, kind: kind, payloads: payloads}
 	for _, p := range payloads {
 		f.bytes += len(p)
 	}
@@ -41,7 +47,11 @@ func (r *Replica) forward(payloads [][]byte) {
 	for len(q.sent) > maxForwards || q.bytes > r.cfg.MaxUncommittedBytes {
 		q.drop(0)
 	}
-	r.send(r.leader, &protocol.Forward{ID: f.id, Payloads: payloads})
+	m := &protocol.Forward{ID: f.id, Payloads: payloads}
+	if kind != protocol.EntryCommand {
+		m.As = kind
+	}
+	r.send(r.leader, m)
 }
 
 func (q *forwards) drop(i int) {
@@ -70,7 +80,11 @@ func (q *forwards) expire(ticks int) {
 // takeForward takes what clients of a follower propose, and gives back what it cannot.
 func (r *Replica) takeForward(m protocol.Message) {
 	f := m.Body.(*protocol.Forward)
-	taken, why := r.takeOwn(protocol.EntryCommand, f.Payloads)
+	kind := protocol.EntryCommand
+	if f.As == protocol.EntrySession {
+		kind = f.As
+	}
+	taken, why := r.takeOwn(kind, f.Payloads)
 	if p := r.follower(m.From); p != nil && taken > 0 {
 		p.Awaits = r.log.last
 	}
@@ -100,7 +114,7 @@ func (r *Replica) takeRefusal(m protocol.Message) {
 			continue
 		}
 		q.drop(i)
-		r.refuse(a.Reason, f.payloads[a.Taken:])
+		r.refuse(a.Reason, f.kind, f.payloads[a.Taken:])
 		return
 	}
 }

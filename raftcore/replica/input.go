@@ -12,7 +12,7 @@ type Tick struct{}
 type Receive struct{ Message protocol.Message }
 
 // Propose asks that the payloads become entries of the kind, in order. On a leader
-// they are appended; on a follower that knows its leader, Commands are forwarded;
+// they are appended; on a follower that knows its leader, Commands and Session entries are forwarded;
 // otherwise they are given back in Effects.Refused.
 type Propose struct {
 	Kind     protocol.EntryKind

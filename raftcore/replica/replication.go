@@ -87,12 +87,12 @@ func (r *Replica) propose(kind protocol.EntryKind, payloads [][]byte) {
 	case len(payloads) == 0:
 	case r.role == Leader:
 		if n, why := r.takeOwn(kind, payloads); n < len(payloads) {
-			r.refuse(why, payloads[n:])
+			r.refuse(why, kind, payloads[n:])
 		}
-	case r.leader != 0 && kind == protocol.EntryCommand:
-		r.forward(payloads)
+	case r.leader != 0 && forwarded(kind):
+		r.forward(kind, payloads)
 	default:
-		r.refuse(NoLeader, payloads)
+		r.refuse(NoLeader, kind, payloads)
 	}
 }
 
@@ -113,8 +113,8 @@ func (r *Replica) takeOwn(kind protocol.EntryKind, payloads [][]byte) (int, Refu
 	return n, InFlight
 }
 
-func (r *Replica) refuse(why RefusalReason, payloads [][]byte) {
-	r.fx.Refused = append(r.fx.Refused, Refusal{Reason: why, Payloads: payloads})
+func (r *Replica) refuse(why RefusalReason, kind protocol.EntryKind, payloads [][]byte) {
+	r.fx.Refused = append(r.fx.Refused, Refusal{Reason: why, Kind: kind, Payloads: payloads})
 }
 
 // appendOwn appends entries of the leader's term until too much is not settled or applied,

@@ -351,7 +351,7 @@ func TestPending(t *testing.T) {
 		t.Errorf("the duplicate of a command that is being executed: %d", v)
 	}
 	table.Executed(client, 1, []byte("one"))
-	if v := table.Take(4, client, 1); v != session.Repeat || string(table.Answer(client).Data) != "one" {
+	if v := table.Take(3, client, 1); v != session.Repeat || string(table.Answer(client).Data) != "one" {
 		t.Errorf("the duplicate of a command that was executed: %d, %v", v, table.Answer(client))
 	}
 	table.Take(5, client, 2)

@@ -18,7 +18,7 @@ type Verdict uint8
 const (
 	Execute Verdict = iota + 1 // execute it, then call Executed
 	Repeat                     // it was executed: Table.Answer has the answer
-	Pending                    // it is the one that Execute was said of last: call Executed first
+	Pending                    // it is the one that Execute was said of last: call Executed, then Take again
 	Stale                      // a later command of the client was executed already
 	Gap                        // commands of the client before this one are missing
 	Unknown                    // there is no such session: it has expired
@@ -83,20 +83,22 @@ func (t *Table) Head() protocol.SessionsHead { return t.head }
 // Take judges the command of the entry at the index. Commands without a session (client
 // 0) are not for the table. Executed must follow Execute before the table is frozen.
 func (t *Table) Take(at protocol.Index, client, serial uint64) Verdict {
+	e := t.find(client)
+	checked := !t.Mutation.Has(mutation.SerialNotChecked)
+	if e != nil && e.pending && e.Serial == serial && at > t.head.Applied && checked {
+		return Pending // and the entry is judged again
+	}
 	if !t.advance(at) {
 		return Past
 	}
-	e := t.find(client)
 	if e == nil {
 		return Unknown
 	}
 	t.touch(e, at)
 	switch next := e.Serial + 1; {
-	case t.Mutation.Has(mutation.SerialNotChecked):
+	case !checked:
 	case serial == 0 || serial < e.Serial:
 		return Stale
-	case serial == e.Serial && e.pending:
-		return Pending
 	case serial == e.Serial:
 		return Repeat
 	case serial > next:
