@@ -138,7 +138,7 @@ func TestUnreadableMessages(t *testing.T) {
 		name, text string
 		frame      []byte
 	}{
-		{"of a newer version", "message of version 2; this node reads up to 1: upgrade it", frame(4, []byte{0x91, 2})},
+		{"of a newer version", "message of version 3; this node reads up to 2: upgrade it", frame(4, []byte{0x91, 3})},
 		{"of an unknown kind", "message kind 99; this node knows 1 to 16", frame(4, []byte{0x96, 1, 99, 1, 2, 1, 0x90})},
 		{"damaged", "is damaged: its checksum is", damaged},
 		{"in somebody else's name", "a message from member 3 to 2 came over the connection of member 1 to 2", frame(4, encoded(t, ping(3, 2, 5)[0]))},
