@@ -13,6 +13,12 @@ import (
 // tickInterval is the time between two ticks of a member whose clock is right.
 const tickInterval = 10 * Millisecond
 
+// The intervals of the clocks that are wrong the most.
+const (
+	fastest = tickInterval - tickInterval/5
+	slowest = tickInterval + tickInterval/5
+)
+
 // Cluster is a simulated cluster. It is one value, driven from one goroutine: nothing
 // happens but in [Cluster.Next] and in the verbs below it.
 type Cluster struct {

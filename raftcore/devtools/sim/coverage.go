@@ -17,6 +17,8 @@ type Coverage struct {
 	Points [points]int       // crashes between two steps of a member's duties
 	Shapes [shapes]int       // partitions
 
+	Fitness [replica.Unable + 1]int // what members found about themselves
+
 	Runs, Phases                                                       int
 	Elections, Commits, Cuts, Fetches, Compactions, Snapshots          int
 	Restarts, Dropped, Resumed, DamagedChunks                          int
@@ -84,6 +86,7 @@ func (v *Coverage) sections() []section {
 			{"duplicates not executed", &v.Repeated},
 			{"refused, asked again", &v.SessionRefused},
 		}},
+		{"fitness found", named(v.Fitness[:], []string{"fit again", "unfit", "unable"})},
 		{"faults", named(v.Struck[:], faultNames[:])},
 		{"crashes at points", named(v.Points[:], pointNames[:])},
 		{"shapes of partitions", named(v.Shapes[:], shapeNames[:])},

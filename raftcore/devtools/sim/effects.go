@@ -95,7 +95,18 @@ func (m *member) sync() {
 	}
 	m.syncing = true
 	n := len(m.disk.queue)
-	m.after(m.c.network.syncTime(), func() { m.synced(n) })
+	m.after(m.c.network.syncTime(), func() { m.syncEnds(n) })
+}
+
+// syncEnds is called when a sync should have come to its end.
+func (m *member) syncEnds(n int) {
+	if left := m.hangs - m.c.clock.now; left > 0 {
+		m.after(left, func() { m.syncEnds(n) })
+		return
+	}
+	if !m.syncFails() {
+		m.synced(n)
+	}
 }
 
 // synced is called when the first n queued writes have become durable.
@@ -106,7 +117,7 @@ func (m *member) synced(n int) {
 		}
 	}
 	done := m.disk.sync(n)
-	m.syncing = false
+	m.syncing, m.stalled = false, 0
 	if !m.passes(DurableNotTold) {
 		return
 	}

@@ -39,6 +39,9 @@ var strikes = []struct {
 	{Sleep, (*faults).sleep},
 	{CrashPoint, (*faults).armPoint},
 	{Bridge, (*faults).bridge},
+	{HungDisk, (*faults).hang},
+	{WeakDisk, (*faults).weaken},
+	{SyncError, (*faults).failSync},
 }
 
 func newFaults(c *Cluster) faults {
@@ -90,7 +93,7 @@ func (f *faults) end(outside []*member) {
 	f.c.network.calm = true
 	f.c.network.heal()
 	for _, m := range f.c.members {
-		m.interval, m.asleep = tickInterval, 0
+		m.interval, m.asleep, m.hangs, m.weak, m.failsSync = tickInterval, min(m.asleep, f.c.clock.now), 0, 0, false
 		if !slices.Contains(outside, m) {
 			if m.raft == nil {
 				m.start()

@@ -20,28 +20,34 @@ type member struct {
 	life        int // counts its starts; what was planned in an earlier life does not happen
 
 	// The rest is lost in a crash.
-	raft     *replica.Replica // nil while it is down
-	role     replica.Role
-	term     protocol.Term
-	leader   protocol.MemberID
-	commit   protocol.Index
-	log      memlog.Sequence // all that was given to the disk, durable or not
-	machine  state
-	user     machine.StateMachine // of a Workload
-	toApply  []protocol.Entry
-	sends    map[protocol.MemberID]*transfer // of snapshots, to followers
-	incoming *incoming                       // the snapshot that arrives
-	received snapshot                        // the last one that has arrived
-	heard    protocol.Term                   // the highest one of an arriving snapshot
-	syncing  bool
-	ticks    int  // as leader
-	asleep   Time // until when it does nothing at all
+	raft      *replica.Replica // nil while it is down
+	role      replica.Role
+	term      protocol.Term
+	leader    protocol.MemberID
+	commit    protocol.Index
+	log       memlog.Sequence // all that was given to the disk, durable or not
+	machine   state
+	user      machine.StateMachine // of a Workload
+	toApply   []protocol.Entry
+	sends     map[protocol.MemberID]*transfer // of snapshots, to followers
+	incoming  *incoming                       // the snapshot that arrives
+	received  snapshot                        // the last one that has arrived
+	heard     protocol.Term                   // the highest one of an arriving snapshot
+	syncing   bool
+	ticks     int  // since its start, which is its clock
+	ticked    Time // when the last one was due
+	stalled   int  // ticks in which the disk finished nothing of what it was given
+	fit       replica.FitnessLevel
+	hangs     Time // until when its disk finishes nothing
+	weak      Time // until when it is unfit to lead
+	failsSync bool // the next sync fails
+	asleep    Time // until when it does nothing at all
 }
 
 func newMember(c *Cluster, id protocol.MemberID, r random) *member {
 	m := &member{c: c, id: id, interval: tickInterval, drifted: tickInterval, incarnation: protocol.Incarnation(r.Uint64())}
-	if drift := r.between(-tickInterval/5, tickInterval/5); c.options.Faults&Drift != 0 {
-		m.drifted += drift
+	if interval := r.between(fastest, slowest); c.options.Faults&Drift != 0 {
+		m.drifted = interval
 	}
 	return m
 }
@@ -70,6 +76,7 @@ func (m *member) start() {
 	c.note(m, "starts at term %d, vote %d, log (%v, %d], applied %d", restore.Hard.Term, restore.Hard.Vote, restore.Log.Base, restore.Log.Last, restore.Applied.Index)
 	c.check.started(m)
 	first := Time(boot % uint64(m.interval))
+	m.ticked = c.clock.now + first - m.interval
 	m.after(first, m.tick)
 }
 
@@ -86,16 +93,37 @@ func (m *member) config(boot uint64) replica.Config {
 		MaxInflight:         o.MaxInflight,
 		MaxUncommittedBytes: o.MaxUncommittedBytes,
 		MaxTailBytes:        o.MaxTailBytes,
+		MaxInflightBytes:    o.MaxInflightBytes,
+		MaxApplyBytes:       o.MaxApplyBytes,
+		LeaseTicks:          o.LeaseTicks,
+		LeasePromise:        o.LeaseTicks > 0,
 		Serial:              o.Serial,
 		Mutation:            o.mutation,
 	}
 }
 
 func (m *member) tick() {
+	m.ticked = m.c.clock.now
 	m.after(m.interval, m.tick)
 	m.ticks++
 	m.step(replica.Tick{})
+	m.watchDisk()
 	m.readClock()
+}
+
+// wakes steps the ticks that were due while the member slept, before anything else
+// happens to it, when it has leases: those rest on clocks that do not stand still. Without
+// them Raft bears that.
+func (m *member) wakes() {
+	if m.c.options.LeaseTicks == 0 || m.asleep == 0 {
+		return
+	}
+	m.asleep = 0
+	for m.raft != nil && m.ticked+m.interval < m.c.clock.now {
+		m.ticked += m.interval
+		m.ticks++
+		m.step(replica.Tick{})
+	}
 }
 
 // crash stops the member. The others may or may not notice at once.
@@ -125,7 +153,9 @@ func (m *member) resume(life int, do func()) {
 	case m.asleep > m.c.clock.now:
 		m.c.clock.after(m.asleep-m.c.clock.now, func() { m.resume(life, do) })
 	default:
-		do()
+		if m.wakes(); m.raft != nil && m.life == life {
+			do()
+		}
 	}
 }
 

@@ -32,14 +32,17 @@ const (
 	CrashPoint                     // members crash between two steps of their duties, see Point
 	Bridge                         // partial partitions: rings, stars, chains, halves with one common member
 	Damage                         // a bit of a snapshot's chunk flips on its way
+	HungDisk                       // a disk finishes nothing for a while
+	WeakDisk                       // a member finds itself unfit to lead for a while
+	SyncError                      // a sync fails: the member is fenced and comes back
 
-	allFaults = Damage<<1 - 1
+	allFaults = SyncError<<1 - 1
 )
 
 var faultNames = [...]string{
 	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
 	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift", "crashpoint",
-	"bridge", "damage",
+	"bridge", "damage", "hungdisk", "weakdisk", "syncerror",
 }
 
 // String gives the names, joined by "+", or "none".
@@ -91,13 +94,16 @@ type Options struct {
 	Sessions      int  // clients with a session, 0 to 9, who repeat their requests until they have the answer
 
 	SessionTimeout Time // without a sign of life after which a session ends
+	LeaseTicks     int  // how long a leader answers reads without asking; 0: never. Clocks may differ by a half
 	Serial         bool // at most one client command of the group is in flight
 
 	ElectionTicks       int
 	HeartbeatTicks      int
 	MaxMessageBytes     int
 	MaxInflight         int
+	MaxInflightBytes    int // 0: no bound
 	MaxUncommittedBytes int
+	MaxApplyBytes       int // 0: no bound
 	MaxTailBytes        int
 	ChunkBytes          int // of a snapshot in one message
 
@@ -159,8 +165,20 @@ func OptionsFor(seed uint64) Options {
 	o.Sessions = pick(r, []int{0, 0, 1, 3})
 	o.SessionTimeout = pick(r, []Time{50 * Millisecond, 200 * Millisecond, 1000 * Millisecond})
 	o.Serial = r.percent(10)
+	if r.percent(30) {
+		o.LeaseTicks = longestLease(o.ElectionTicks)
+	}
+	o.MaxInflightBytes = pick(r, []int{0, 0, 100, 1000})
+	o.MaxApplyBytes = pick(r, []int{0, 0, 100, 1000})
 	o.Phases = pick(r, []int{1, 1, 2, 3})
 	return o
+}
+
+// longestLease gives the ticks of a lease that is safe when clocks drift as far as they do
+// here: a member that hears its leader just before a tick of its own promises to elect no
+// other for one tick less than an election timeout, and its clock may be the fastest.
+func longestLease(electionTicks int) int {
+	return (electionTicks - 1) * int(fastest) / int(slowest)
 }
 
 // Calm gives options for a cluster without faults and without clients, for arranging a
@@ -186,6 +204,9 @@ func (o Options) Validate() error {
 	}
 	if o.HalfCut && o.HalfLinked {
 		return fmt.Errorf("halfcut and halflinked exclude each other")
+	}
+	if o.LeaseTicks < 0 || o.LeaseTicks > longestLease(o.ElectionTicks) {
+		return fmt.Errorf("lease is %d, with %d election ticks it must be 0 to %d", o.LeaseTicks, o.ElectionTicks, longestLease(o.ElectionTicks))
 	}
 	if o.ChunkBytes < 1 || o.Phases < 1 {
 		return fmt.Errorf("chunkbytes is %d and phases %d, both must be at least 1", o.ChunkBytes, o.Phases)
@@ -244,12 +265,15 @@ var options = []option{
 	number("reads", func(o *Options) *int { return &o.ReadPercent }),
 	number("sessions", func(o *Options) *int { return &o.Sessions }),
 	number("sessiontimeout", func(o *Options) *Time { return &o.SessionTimeout }),
+	number("lease", func(o *Options) *int { return &o.LeaseTicks }),
 	boolean("serial", func(o *Options) *bool { return &o.Serial }),
 	number("election", func(o *Options) *int { return &o.ElectionTicks }),
 	number("heartbeat", func(o *Options) *int { return &o.HeartbeatTicks }),
 	number("maxmessage", func(o *Options) *int { return &o.MaxMessageBytes }),
 	number("maxinflight", func(o *Options) *int { return &o.MaxInflight }),
 	number("maxuncommitted", func(o *Options) *int { return &o.MaxUncommittedBytes }),
+	number("maxinflightbytes", func(o *Options) *int { return &o.MaxInflightBytes }),
+	number("maxapply", func(o *Options) *int { return &o.MaxApplyBytes }),
 	number("maxtail", func(o *Options) *int { return &o.MaxTailBytes }),
 	number("chunkbytes", func(o *Options) *int { return &o.ChunkBytes }),
 	number("phases", func(o *Options) *int { return &o.Phases }),

@@ -15,6 +15,9 @@ func (k *checker) sending(m *member, msg protocol.Message) {
 	}
 	switch b := msg.Body.(type) {
 	case *protocol.VoteRequest:
+		if m.fit == replica.Unable && m.term == msg.Term && m.role == replica.Candidate {
+			k.c.fail(Fitness, "member %d stands for election, though its disk hangs", m.id)
+		}
 		k.vote(m, msg.Term, m.id)
 		if m.term == msg.Term && m.role == replica.Candidate && !k.holds(&m.disk.log, b.Last) {
 			k.c.fail(Promises, "member %d stands for election with a log up to %v, its disk has %v", m.id, b.Last, m.disk.log.Last())

@@ -27,6 +27,7 @@ const (
 	ClientsView Property = "Clients' View" // acknowledged writes stay, refused ones never come, reads are linearizable
 	SameState   Property = "Same State"    // equal commands give equal results and states on every member, see Workload
 	UserCheck   Property = "User's Check"  // what Workload.Check says
+	Fitness     Property = "Fitness"       // a member whose disk hangs does not stand for election, nor lead for long
 	Liveness    Property = "Liveness"      // a whole majority without faults has a leader and makes progress
 	Observed    Property = "Observed"      // what an observer demands, such as package spec
 )
