@@ -21,6 +21,10 @@ LINT_MODULES := . bench hack/images test/etcddiff test/raftdiff
 # Seeds of the simulator that "make sim" runs, and the first of them.
 SEEDS ?= 10000
 FIRST ?= 1
+# Which fuzz targets run (all when empty), for how long each, and how many at a time.
+FUZZ ?=
+FUZZTIME ?= 1m
+FUZZJOBS ?= 1
 # Which benchmarks of rooms run, and for how long a point is measured.
 BENCH ?= .
 BENCHTIME ?= 2s
@@ -85,6 +89,10 @@ lint: ## Run go vet and golangci-lint, kube-api-linter for api/ included
 sim: ## Run SEEDS=10000 seeds of the cluster simulator from FIRST=1 on (a million for a long night)
 	@go test -count=1 -timeout 0 -v -run '^TestSimulation$$' ./raftcore/devtools/sim \
 	  -sim.seeds $(SEEDS) -sim.first $(FIRST) -sim.failures 5 -sim.record testdata/seeds.txt
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME=1m, FUZZJOBS=1 at a time (FUZZ="FuzzStep ..." chooses)
+	@FUZZTIME=$(FUZZTIME) FUZZJOBS=$(FUZZJOBS) hack/fuzz.sh $(FUZZ)
 
 .PHONY: bench
 bench: ## Measure the core: three members with real files and TCP, 1 to 1024 in flight (BENCH_SECONDS=1.2 a point)

@@ -61,6 +61,23 @@ func (t *Tree) pathProblems(file, text string) []Problem {
 	return ps
 }
 
+var quotePattern = regexp.MustCompile("(?s)<!-- from (\\S+) -->\n```go\n(.*?)\n```")
+
+// quotedCode wants the Go code in documents to be in the file that a comment names before it:
+// code that is compiled and run by a test.
+func quotedCode(t *Tree) []Problem {
+	var ps []Problem
+	for _, name := range t.paths(".md") {
+		for _, m := range quotePattern.FindAllStringSubmatch(t.Text[name], -1) {
+			if !strings.Contains(t.Text[m[1]], m[2]+"\n") {
+				first, _, _ := strings.Cut(m[2], "\n")
+				ps = append(ps, Problem{name, fmt.Sprintf("the code that begins with %q is not so in %s: copy it from there", first, m[1])})
+			}
+		}
+	}
+	return ps
+}
+
 // documentNames wants every name in ARCHITECTURE.md that is written as code in the
 // form package.Name or package.Type.Method to be declared in this repository.
 func documentNames(t *Tree) []Problem {

@@ -48,7 +48,7 @@ const goodDecision = "# 1. A choice\n\nDate: 2026-01-02\nStatus: accepted\n\n## 
 func goodHouse() map[string]string {
 	house := map[string]string{
 		"go.mod":                            "module " + Module + "\n",
-		"ARCHITECTURE.md":                   "A write begins in `host.Host.Propose`; see `raftcore/host` and [the docs](docs/features.md#x).\n",
+		"ARCHITECTURE.md":                   "A write begins in `host.Host.Propose`; see `raftcore/host` and [the docs](docs/features.md#x).\n<!-- from raftcore/host/host.go -->\n```go\nfunc F() {}\n```\n",
 		"Makefile":                          "",
 		featureFile:                         featureTable(),
 		"docs/decisions/0001-one.md":        goodDecision,
@@ -106,6 +106,8 @@ var faults = []struct {
 	{"a dead link", "documents name what exists", "docs/x.md", "[a](gone.md#part)\n", "docs/x.md: links to docs/gone.md"},
 	{"a dead path", "documents name what exists", "docs/x.md", "See `raftcore/gone/x.go`.\n", "names raftcore/gone/x.go"},
 	{"a dead path in a comment", "documents name what exists", "raftcore/host/doc.go", "// Package host follows docs/gone.md.\npackage host\n", "names docs/gone.md"},
+
+	{"code that was changed", "documents quote code as it is", "docs/x.md", "<!-- from raftcore/host/host.go -->\n```go\nfunc G() {}\n```\n", `begins with "func G() {}" is not so in raftcore/host/host.go`},
 
 	{"a function that is gone", "the architecture names code that exists", "ARCHITECTURE.md", "`host.Host.Suggest`\n", "names host.Host.Suggest"},
 

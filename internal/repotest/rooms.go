@@ -57,6 +57,7 @@ var rooms = []room{
 	{".", []string{"controllers/raftcluster"}},
 
 	// Around the house.
+	{"examples", []string{"node/server", "raftcore/machine"}},
 	{"cmd", []string{"api", "node/nodeapi"}},
 	{"charts", nil},
 	{"hack", nil},

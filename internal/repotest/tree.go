@@ -39,6 +39,7 @@ var Checks = []Check{
 	{"functions fit a screen", longFunctions},
 	{"files stay short", longFiles},
 	{"documents name what exists", documentPaths},
+	{"documents quote code as it is", quotedCode},
 	{"the architecture names code that exists", documentNames},
 	{"every feature has a proof or an open issue", features},
 	{"every message and condition is explained", explained},

@@ -5,8 +5,9 @@
 //
 // [StateMachine], which an engineer with a service of their own implements; [Durable],
 // which it implements too when it keeps its state in files itself; and, for commands in
-// client sessions, [ResultCodec] and (with files) [Keeper]. machinetest is the conformance
-// suite for all of them.
+// client sessions, [ResultCodec] and (with files) [Keeper]. [SnapshotOf] and [ReadSnapshot]
+// do what a snapshot of a small state needs. machinetest is the conformance suite for all
+// of the interfaces.
 //
 // # Never here
 //

@@ -2,8 +2,8 @@
 //
 // # In this room
 //
-// [Run] for a test of a state machine of your own, and [Suite], which has more to choose.
-// Both simulate clusters with package sim on all processors, tell how far they are,
+// [Workload] for a test of a state machine of your own; [Run] and [Suite], which have more to
+// choose. They simulate clusters with package sim on all processors, tell how far they are,
 // shrink what fails and print how to see it again. The flags
 //
 //	-sim.seeds n      how many seeds, in place of what the test says

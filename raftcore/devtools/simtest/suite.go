@@ -40,6 +40,16 @@ func Run(t *testing.T, seeds int, options func(seed uint64) sim.Options) {
 	Suite{Seeds: seeds, Options: options}.Run(t)
 }
 
+// Workload simulates so many seeds of clusters that replicate a state machine of your own.
+func Workload(t *testing.T, seeds int, w *sim.Workload) {
+	t.Helper()
+	Run(t, seeds, func(seed uint64) sim.Options {
+		o := sim.OptionsFor(seed)
+		o.Workload = w
+		return o
+	})
+}
+
 // Run simulates the suite.
 func (s Suite) Run(t *testing.T) {
 	t.Helper()

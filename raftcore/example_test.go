@@ -1,0 +1,119 @@
+package raftcore_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage/filelog"
+	"github.com/quorate/quorate/raftcore/transport"
+	"github.com/quorate/quorate/raftcore/transport/tcp"
+	"github.com/quorate/quorate/raftcore/vfs"
+)
+
+// counter is a state machine: a command adds its number of bytes, and gives the sum.
+type counter struct{ sum uint64 }
+
+func (c *counter) Apply(commands []machine.Command, results []machine.Result) error {
+	for i, command := range commands {
+		c.sum += uint64(len(command.Payload))
+		results[i].Value = c.sum
+	}
+	return nil
+}
+
+func (c *counter) Snapshot() (machine.Snapshot, error) {
+	return machine.SnapshotOf(binary.AppendUvarint(nil, c.sum)), nil
+}
+
+func (c *counter) Restore(_ protocol.EntryID, r io.Reader) error {
+	b, err := machine.ReadSnapshot(r)
+	c.sum, _ = binary.Uvarint(b)
+	return err
+}
+
+func (c *counter) Close() error { return nil }
+
+// start runs one member, which keeps its log in dir and listens at l. The first time, dir
+// is empty, and is made the member's for good.
+func start(dir string, self protocol.MemberID, members protocol.Membership, l net.Listener) (*host.Host, error) {
+	const cluster = "example"
+	if _, err := filelog.ReadIdentity(vfs.OS{}, dir); err != nil {
+		id := filelog.Identity{ClusterID: cluster, MemberID: self, Incarnation: protocol.Incarnation(time.Now().UnixNano()), Membership: members}
+		if err := filelog.Format(vfs.OS{}, dir, id, filelog.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	store, err := filelog.Open(vfs.OS{}, dir, filelog.Options{ClusterID: cluster, MemberID: self})
+	if err != nil {
+		return nil, err
+	}
+	return host.Start(host.Options{
+		ID: self, Incarnation: store.Identity.Incarnation, Membership: store.Identity.Membership,
+		Log: store.Log, Votes: store.Votes, Snapshots: store.Snapshots,
+		Machine: new(counter), Serializer: codec.Msgpack{},
+		Connect: func(h transport.Handler) (transport.Comms, error) {
+			return tcp.New(tcp.Options{
+				Self: self, ClusterID: cluster, Incarnation: store.Identity.Incarnation,
+				Serializer: codec.Msgpack{}, Listener: l,
+			}, h)
+		},
+	})
+}
+
+// Three members in one process, each with files and a TCP port of its own, as three
+// processes would have them.
+func Example() {
+	dir, err := os.MkdirTemp("", "raftcore")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	var members protocol.Membership
+	var listeners []net.Listener
+	for id := protocol.MemberID(1); id <= 3; id++ {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		listeners = append(listeners, l)
+		members.Members = append(members.Members, protocol.Member{ID: id, Address: l.Addr().String(), Suffrage: protocol.Voter})
+	}
+	var hosts []*host.Host
+	for i, m := range members.Members {
+		h, err := start(filepath.Join(dir, fmt.Sprint(m.ID)), m.ID, members, listeners[i])
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer h.Close()
+		hosts = append(hosts, h)
+	}
+
+	// Any member takes a command, and answers when it is committed and applied.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, h := range hosts {
+		result, err := h.Propose(ctx, []byte("abc"))
+		fmt.Println(result.Value, err)
+	}
+	// After a barrier a read of the member's own state machine is linearizable.
+	fmt.Println(hosts[2].ReadBarrier(ctx))
+	// Output:
+	// 3 <nil>
+	// 6 <nil>
+	// 9 <nil>
+	// <nil>
+}
