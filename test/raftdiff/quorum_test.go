@@ -15,7 +15,7 @@ import (
 	"github.com/quorate/quorate/raftcore/quorum"
 )
 
-var seed = flag.Uint64("seed", 0, "of all that is random; 0: by the clock")
+var seed = flag.Uint64("seed", 1, "of all that is random; 0: by the clock")
 
 // dice gives a source of the seed, and prints that if the test fails.
 func dice(t *testing.T) *rand.Rand {
@@ -85,7 +85,7 @@ func majority(ids []protocol.MemberID) peer.MajorityConfig {
 func TestQuorums(t *testing.T) {
 	r := dice(t)
 	seen := map[any]int{}
-	for range 100_000 {
+	for range 30_000 {
 		ours, theirs, b := draw(r)
 		committed := ours.Committed(func(id protocol.MemberID) protocol.Index { return protocol.Index(b.match[uint64(id)]) })
 		if want := theirs.CommittedIndex(b); uint64(committed) != uint64(want) {
