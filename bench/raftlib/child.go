@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/pprof"
 	"time"
 )
@@ -35,15 +36,11 @@ func serve(open func(dir string) (library, error), dir, profile string) error {
 	}
 	defer l.close()
 	if profile != "" {
-		f, err := os.Create(profile)
+		stop, err := startProfiles(profile)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+		defer stop()
 	}
 	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	if err := out.Encode(reply{}); err != nil {
@@ -65,6 +62,25 @@ func serve(open func(dir string) (library, error), dir, profile string) error {
 			return err
 		}
 	}
+}
+
+// startProfiles writes a profile of the CPU until stop, and then one of all allocations.
+func startProfiles(file string) (stop func(), err error) {
+	runtime.MemProfileRate = 16 << 10
+	cpu, err := os.Create(file + ".cpu")
+	if err != nil {
+		return nil, err
+	}
+	allocs, err := os.Create(file + ".allocs")
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		pprof.Lookup("allocs").WriteTo(allocs, 0) //nolint:errcheck // it is looked at by a person
+		cpu.Close()
+		allocs.Close()
+	}, pprof.StartCPUProfile(cpu)
 }
 
 // child is the parent's end of it.

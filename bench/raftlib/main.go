@@ -48,7 +48,7 @@ func main() {
 	flag.StringVar(&o.load, "load", "", "do not measure but take the figures from this file")
 	flag.StringVar(&o.docs, "docs", "", "write benchmarks.md and its pictures into this folder")
 	flag.StringVar(&o.serve, "serve", "", "for the program's own use: be the process of one library")
-	flag.StringVar(&o.profile, "profile", "", "write profiles of the CPU of each library, each into a file with this prefix")
+	flag.StringVar(&o.profile, "profile", "", "write profiles of CPU and allocations of each library into files with this prefix")
 	flag.Parse()
 	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "raftlib:", err)
