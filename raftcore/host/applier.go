@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -51,36 +52,41 @@ type applyTask struct {
 // run works until stop is closed or the state machine fails.
 func (a *applier) run() {
 	defer close(a.done)
+	var tasks []applyTask
 	for {
 		select {
 		case <-a.stop:
 			return
 		case <-a.wake:
 		}
-		for _, t := range a.takeQueue() {
+		tasks = a.takeQueue(tasks)
+		for _, t := range tasks {
 			if err := a.perform(t); err != nil {
 				a.failed(err)
 				return
 			}
 		}
+		clear(tasks)
 	}
 }
 
-func (a *applier) takeQueue() []applyTask {
+// takeQueue swaps the queue against the memory of empty.
+func (a *applier) takeQueue(empty []applyTask) []applyTask {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	q := a.queue
-	a.queue = nil
+	a.queue = empty[:0]
 	return q
 }
 
-// put queues a copy of the entries, together with those that wait already.
+// put queues the entries, together with those that wait already. Nobody may change them
+// after it.
 func (a *applier) put(entries []protocol.Entry) {
 	a.mu.Lock()
 	if n := len(a.queue); n > 0 && a.queue[n-1].do == nil {
 		a.queue[n-1].entries = append(a.queue[n-1].entries, entries...)
 	} else {
-		a.queue = append(a.queue, applyTask{entries: append([]protocol.Entry(nil), entries...)})
+		a.queue = append(a.queue, applyTask{entries: slices.Clip(entries)}) // so that an append copies them
 	}
 	a.mu.Unlock()
 	a.signal()

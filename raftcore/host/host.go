@@ -38,6 +38,7 @@ type Host struct {
 	ailments ailments                    // what it lives with
 
 	// The loop's own.
+	spare   work // memory for the inbox
 	outbox  []protocol.Message
 	writes  []write
 	lastSeq uint64

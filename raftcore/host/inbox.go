@@ -30,6 +30,21 @@ type work struct {
 	calls     []func(*replica.Replica)
 }
 
+// emptied gives work without elements that has the memory of w, which is not used again.
+func (w *work) emptied() work {
+	const keep = 4096 // elements; more is a rare burst
+	var e work
+	if cap(w.messages) <= keep {
+		clear(w.messages)
+		e.messages = w.messages[:0]
+	}
+	if cap(w.proposals) <= keep {
+		clear(w.proposals)
+		e.proposals = w.proposals[:0]
+	}
+	return e
+}
+
 // maxInboxBytes bounds what peers may leave before they are held back.
 const maxInboxBytes = 32 << 20
 

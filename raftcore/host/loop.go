@@ -36,7 +36,8 @@ func (h *Host) loop() {
 }
 
 func (h *Host) turn() {
-	w := h.inbox.take(work{})
+	w := h.inbox.take(h.spare)
+	h.spare = work{}
 	if w.persisted > 0 {
 		h.step(replica.Persisted{Seq: w.persisted})
 	}
@@ -49,15 +50,16 @@ func (h *Host) turn() {
 	for _, in := range w.inputs {
 		h.step(in)
 	}
-	if id := h.reads.ask(); id != 0 {
-		h.step(replica.Read{ID: id})
-	}
 	if len(w.proposals) > 0 {
 		h.propose(w.proposals)
 	}
 	for _, f := range w.calls {
 		f(h.replica)
 	}
+	if id := h.reads.ask(); id != 0 { // last: whatever comes before may have answered the batch before
+		h.step(replica.Read{ID: id})
+	}
+	h.spare = w.emptied()
 }
 
 // drainCalls answers those who asked before the loop ended.

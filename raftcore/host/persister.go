@@ -90,7 +90,7 @@ func (p *persister) start(w write) {
 	}
 	switch {
 	case len(w.entries) > 0:
-		p.log.Append(w.entries, p.finish("appending to the log", func() { p.done(w.seq) }))
+		p.append(w.seq, w.entries)
 	case w.reset != nil:
 		p.log.Reset(*w.reset, p.finish("resetting the log", w.then))
 	case w.compact > 0:
@@ -101,6 +101,17 @@ func (p *persister) start(w write) {
 	default:
 		p.done(w.seq)
 	}
+}
+
+// append makes one function of what finish would need two for: it is called for each batch.
+func (p *persister) append(seq uint64, entries []protocol.Entry) {
+	p.log.Append(entries, func(err error) {
+		if err != nil {
+			p.failed("appending to the log", err)
+			return
+		}
+		p.done(seq)
+	})
 }
 
 func (p *persister) finish(what string, then func()) func(error) {

@@ -43,12 +43,14 @@ func (r *reads) join() (*readBatch, bool) {
 	return r.next, fresh
 }
 
-// ask gives the ID of the batch that collected until now; 0 when there is none.
+// ask gives the ID of the batch that collected until now; 0 when there is none, or while
+// an earlier one has no answer: the replica could not begin a round for it sooner, and so
+// it goes on collecting.
 func (r *reads) ask() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.next
-	if b == nil {
+	if b == nil || len(r.asked) > 0 {
 		return 0
 	}
 	r.next, r.asked = nil, append(r.asked, b)

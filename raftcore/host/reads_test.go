@@ -30,3 +30,27 @@ func TestReadIsConfirmedWhileItsIndexIsApplied(t *testing.T) {
 		t.Error("the read is confirmed and its index applied, but it waits")
 	}
 }
+
+// Whoever comes while a batch has no answer shares the next one, which is asked for as soon as
+// the answer or a refusal is there.
+func TestReadsCollectWhileOneIsAsked(t *testing.T) {
+	r := &reads{}
+	applied := func() protocol.Index { return 1 }
+	r.join()
+	first := r.ask()
+	a, _ := r.join()
+	b, _ := r.join()
+	if id := r.ask(); id != 0 || a != b {
+		t.Fatalf("asked for batch %d while batch %d has no answer, or split it: %v", id, first, a != b)
+	}
+	r.confirm(first, 1, applied)
+	second := r.ask()
+	if second != a.id {
+		t.Fatalf("after the answer batch %d is asked for, not %d", second, a.id)
+	}
+	r.join()
+	r.refuse(second)
+	if third := r.ask(); third == 0 {
+		t.Error("a refused batch holds back the next one")
+	}
+}

@@ -4,7 +4,7 @@ import "github.com/quorate/quorate/raftcore/protocol"
 
 // Effects is what the caller must do after a Step, see the duties in the package
 // comment. The slices are valid until the next Step; what they point to (bodies,
-// entries, payloads) stays valid and is never changed.
+// entries, payloads) stays valid and is never changed, and so do the elements of Apply.
 type Effects struct {
 	Send             []protocol.Message // may leave at once
 	Persist          *Persist           // nil when nothing is to be written

@@ -198,7 +198,8 @@ func (r *Replica) endStep() {
 	r.log.evict(r.cfg.MaxTailBytes, min(r.commit, r.writes.stable))
 	if s := r.state(); s != r.told {
 		r.told = s
-		r.fx.State = &s
+		change := s // what is pointed to is allocated: not at each step
+		r.fx.State = &change
 	}
 }
 

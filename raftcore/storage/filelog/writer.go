@@ -61,10 +61,11 @@ func (w *writer) write() error {
 	if err := w.log.failed(); err != nil {
 		return err
 	}
-	for i, o := range w.batch.ops {
+	for i := range w.batch.ops {
+		o := &w.batch.ops[i]
 		err := w.add(o)
-		if isDamage(err) && o.repair != nil { // the place does not keep what is written there
-			w.batch.ops[i].done = func(error) { o.done(err) }
+		if err != nil && o.repair != nil && isDamage(err) { // the place does not keep what is written there
+			o.fail(err)
 			err = nil
 		}
 		if err != nil {
@@ -75,7 +76,13 @@ func (w *writer) write() error {
 	return w.flush()
 }
 
-func (w *writer) add(o op) error {
+// fail lets an operation end with an error of its own.
+func (o *op) fail(err error) {
+	done := o.done
+	o.done = func(error) { done(err) }
+}
+
+func (w *writer) add(o *op) error {
 	switch o.record {
 	case kindMark:
 		if err := w.flush(); err != nil { // it vouches for what is durable already
@@ -107,7 +114,7 @@ func (w *writer) add(o op) error {
 	return nil
 }
 
-func (w *writer) apply(o op) {
+func (w *writer) apply(o *op) {
 	if o.record == kindReset {
 		w.state.reset(o.id)
 		w.places = append(w.places, place{})
