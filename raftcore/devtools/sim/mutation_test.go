@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -78,9 +79,13 @@ func hunt(t *testing.T, bug mutation.Set, favour func(*Options), fiveOnly bool, 
 		o := OptionsFor(seed)
 		favour(&o)
 		o.mutation, o.fiveOnly = bug, fiveOnly
-		f := failureOf(o)
-		if f == nil {
+		_, err := Run(o)
+		var f *Failure
+		if err == nil {
 			continue
+		}
+		if !errors.As(err, &f) {
+			t.Fatal(err)
 		}
 		for _, p := range properties {
 			if f.Property == p {

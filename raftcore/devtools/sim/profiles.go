@@ -18,7 +18,8 @@ func Profiled(seed uint64) Options {
 func shortReigns(o *Options) {
 	o.Members = 3 + 2*int(o.Seed%2)
 	o.Faults = Regicide | Delay
-	o.ElectionTicks = 4
+	o.LeaseTicks, o.Sessions, o.Serial, o.Phases = 0, 0, false, 1
+	quick(o)
 	o.MaxMessageBytes = 1
 	o.MaxInflight = 1
 }
@@ -29,7 +30,7 @@ func slowDisks(o *Options) {
 	o.Faults &^= LostLog
 	o.FaultEvery = 40 * Millisecond
 	o.DownFor = 10 * Millisecond
-	o.ElectionTicks = 4
+	quick(o)
 }
 
 // lostLogs has members come back without what they had acknowledged.
@@ -68,5 +69,11 @@ func chunks(o *Options) {
 	laggards(o)
 	o.Faults = o.Faults&^(Regicide|Loss) | Damage | CrashPoint | Transfer | Delay | o.Faults&Resign
 	o.ChunkBytes = 7
+	quick(o)
+}
+
+// quick makes elections come soon.
+func quick(o *Options) {
 	o.ElectionTicks = 4
+	o.LeaseTicks = min(o.LeaseTicks, longestLease(o.ElectionTicks))
 }
