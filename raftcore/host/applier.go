@@ -20,6 +20,7 @@ type applier struct {
 	self       protocol.MemberID
 	state      *state
 	appliedTo  machine.AppliedTo // nil when the state machine does not want to know
+	observer   Observer          // nil: none
 	serializer codec.Serializer
 	waiters    *waiters
 	noted      func(protocol.EntryID) // before clients are answered
@@ -133,6 +134,9 @@ func (a *applier) apply(entries []protocol.Entry) (int, error) {
 	last := entries[n-1].ID()
 	if a.appliedTo != nil {
 		a.appliedTo.AppliedTo(last)
+	}
+	if a.observer != nil {
+		a.observer.Applied(last)
 	}
 	a.applied.Store(uint64(last.Index))
 	before := a.last.Term

@@ -121,7 +121,7 @@ func start(opts Options) (*Host, error) {
 func (h *Host) newApplier(s *state, applied protocol.EntryID) *applier {
 	a := &applier{
 		self: h.opts.ID, state: s, serializer: h.opts.Serializer, waiters: h.waiters,
-		noted: h.noteApplied, onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
+		observer: h.opts.Observer, noted: h.noteApplied, onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)
@@ -174,6 +174,9 @@ func (h *Host) close() error {
 	h.deciding.Wait() // nobody is left to meet a fault
 	if e := h.opts.Machine.Close(); e != nil {
 		err = e
+	}
+	if h.opts.Observer != nil {
+		h.opts.Observer.Closed()
 	}
 	return err
 }

@@ -76,14 +76,20 @@ type Options struct {
 	Mutation mutation.Set // deliberate bugs, for tests of the tests
 }
 
-// Observer sees every step of a member, for tests and traces. It is called from the loop:
-// while it waits, the member does nothing, and Status does not answer.
+// Observer sees what a member does, for tests and traces. Its methods may wait: then the
+// member waits too.
 type Observer interface {
-	// BeforeStep is told of an input that is about to be stepped.
+	// BeforeStep is told of an input that is about to be stepped. Like AfterStep it is called
+	// from the loop: while it waits, Status does not answer.
 	BeforeStep(replica.Input)
 	// AfterStep is told what came of the input, before any of it is done. The effects
 	// are valid during the call, and must not be changed.
 	AfterStep(replica.Input, *replica.Effects, replica.Status)
+	// Applied is told that the state machine has applied all entries up to one, before anybody
+	// is told of their results.
+	Applied(protocol.EntryID)
+	// Closed is told of the end, when nothing of the member runs any more.
+	Closed()
 }
 
 // State is the present role, term and leader.

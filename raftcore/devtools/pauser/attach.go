@@ -2,7 +2,6 @@ package pauser
 
 import (
 	"github.com/quorate/quorate/raftcore/host"
-	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 	"github.com/quorate/quorate/raftcore/storage"
@@ -16,12 +15,6 @@ func (p *Pauser) Attach(o *host.Options) {
 	p.note(id, func(s *Status) { *s = Status{Member: id, Up: true} })
 	o.Observer = observer{p, id, o.Observer}
 	o.Log = &watchedLog{o.Log, p, id}
-	applied := watchedApplied{p, id, o.Machine}
-	if d, durable := o.Machine.(machine.Durable); durable {
-		o.Machine = watchedDurable{d, applied}
-	} else {
-		o.Machine = watchedMachine{o.Machine, applied}
-	}
 }
 
 // note changes what is known of a member at once, without an event.
@@ -57,6 +50,22 @@ func (o observer) AfterStep(in replica.Input, e *replica.Effects, s replica.Stat
 		x.Role, x.Term, x.Leader = s.Role, s.Term, s.Leader
 		x.Last, x.Commit, x.Applied = s.Last.Index, s.Commit, max(x.Applied, s.Applied)
 	})
+}
+
+// Applied implements host.Observer.
+func (o observer) Applied(id protocol.EntryID) {
+	if o.next != nil {
+		o.next.Applied(id)
+	}
+	o.p.change(o.id, func(s *Status) { s.Applied = id.Index })
+}
+
+// Closed implements host.Observer.
+func (o observer) Closed() {
+	o.p.note(o.id, func(s *Status) { *s = Status{Member: o.id} })
+	if o.next != nil {
+		o.next.Closed()
+	}
 }
 
 // change passes the news of what has become of a member, if it is any.
@@ -95,41 +104,4 @@ func (l *watchedLog) told(last protocol.Index, done func(error)) func(error) {
 		}
 		done(err)
 	}
-}
-
-type watchedMachine struct {
-	machine.StateMachine
-	watchedApplied
-}
-
-// Close implements machine.StateMachine.
-func (m watchedMachine) Close() error { return m.close() }
-
-type watchedDurable struct {
-	machine.Durable
-	watchedApplied
-}
-
-// Close implements machine.StateMachine.
-func (m watchedDurable) Close() error { return m.close() }
-
-// watchedApplied tells of what was applied, before clients are answered.
-type watchedApplied struct {
-	p       *Pauser
-	id      protocol.MemberID
-	machine machine.StateMachine
-}
-
-// AppliedTo implements machine.AppliedTo.
-func (w watchedApplied) AppliedTo(id protocol.EntryID) {
-	if a, ok := w.machine.(machine.AppliedTo); ok {
-		a.AppliedTo(id)
-	}
-	w.p.change(w.id, func(s *Status) { s.Applied = id.Index })
-}
-
-// close is the end of a member's life.
-func (w watchedApplied) close() error {
-	w.p.note(w.id, func(s *Status) { *s = Status{Member: w.id} })
-	return w.machine.Close()
 }
