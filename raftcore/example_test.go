@@ -43,6 +43,20 @@ func (c *counter) Restore(_ protocol.EntryID, r io.Reader) error {
 
 func (c *counter) Close() error { return nil }
 
+// EncodeResult and DecodeResult make the counter a machine.ResultCodec: the group keeps the
+// answers of client sessions.
+func (c *counter) EncodeResult(r machine.Result) ([]byte, error) {
+	return binary.AppendUvarint(nil, r.Value.(uint64)), nil
+}
+
+func (c *counter) DecodeResult(b []byte) (machine.Result, error) {
+	sum, n := binary.Uvarint(b)
+	if n <= 0 {
+		return machine.Result{}, fmt.Errorf("%d bytes are no sum", len(b))
+	}
+	return machine.Result{Value: sum}, nil
+}
+
 // start runs one member, which keeps its log in dir and listens at l. The first time, dir
 // is empty, and is made the member's for good.
 func start(dir string, self protocol.MemberID, members protocol.Membership, l net.Listener) (*host.Host, error) {
@@ -70,8 +84,34 @@ func start(dir string, self protocol.MemberID, members protocol.Membership, l ne
 	})
 }
 
-// Three members in one process, each with files and a TCP port of its own, as three
-// processes would have them.
+// cluster starts three members in one process, each with files and a TCP port of its own,
+// as three processes would have them.
+func cluster(dir string) (hosts []*host.Host, stop func(), err error) {
+	var members protocol.Membership
+	var listeners []net.Listener
+	for id := protocol.MemberID(1); id <= 3; id++ {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, nil, err
+		}
+		listeners = append(listeners, l)
+		members.Members = append(members.Members, protocol.Member{ID: id, Address: l.Addr().String(), Suffrage: protocol.Voter})
+	}
+	for i, m := range members.Members {
+		h, err := start(filepath.Join(dir, fmt.Sprint(m.ID)), m.ID, members, listeners[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, func() {
+		for _, h := range hosts {
+			h.Close()
+		}
+	}, nil
+}
+
+// A whole cluster: any member takes commands, and gives linearizable reads.
 func Example() {
 	dir, err := os.MkdirTemp("", "raftcore")
 	if err != nil {
@@ -79,28 +119,12 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
-
-	var members protocol.Membership
-	var listeners []net.Listener
-	for id := protocol.MemberID(1); id <= 3; id++ {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		listeners = append(listeners, l)
-		members.Members = append(members.Members, protocol.Member{ID: id, Address: l.Addr().String(), Suffrage: protocol.Voter})
+	hosts, stop, err := cluster(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	var hosts []*host.Host
-	for i, m := range members.Members {
-		h, err := start(filepath.Join(dir, fmt.Sprint(m.ID)), m.ID, members, listeners[i])
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		defer h.Close()
-		hosts = append(hosts, h)
-	}
+	defer stop()
 
 	// Any member takes a command, and answers when it is committed and applied.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -116,4 +140,40 @@ func Example() {
 	// 6 <nil>
 	// 9 <nil>
 	// <nil>
+}
+
+// In a session a command takes effect exactly once, however often and to whichever
+// member its client sends it.
+func Example_session() {
+	dir, err := os.MkdirTemp("", "raftcore")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	hosts, stop, err := cluster(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	session, err := hosts[0].OpenSession(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := session.Propose(ctx, []byte("abc"))
+	fmt.Println(result.Value, err)
+	// The client did not hear the answer, and asks another member: the answer is the first one.
+	result, err = hosts[1].ProposeInSession(ctx, session.Client(), 1, []byte("abc"))
+	fmt.Println(result.Value, err)
+	result, err = session.Propose(ctx, []byte("abc"))
+	fmt.Println(result.Value, err)
+	// Output:
+	// 3 <nil>
+	// 3 <nil>
+	// 6 <nil>
 }

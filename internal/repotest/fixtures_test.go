@@ -116,8 +116,10 @@ var faults = []struct {
 	{"a test that is gone", "every feature has a proof or an open issue", featureFile, strings.Replace(featureTable(), "| R1 | what | open (issue 3) |", "| R1 | what | [TestGone](../raftcore/host/host_test.go) |", 1), "declares no TestGone"},
 	{"a row twice", "every feature has a proof or an open issue", featureFile, featureTable() + "| R1 | what | open (issue 4) |\n", "row R1 stands twice"},
 
-	{"a message that nobody explains", "every message and condition is explained", "raftcore/protocol/message.go", "package protocol\n\ntype MessageKind int\n\nconst KindWhisper MessageKind = 1\n", "does not explain Whisper"},
-	{"a reason that nobody explains", "every message and condition is explained", "api/v1alpha1/conditions.go", plateOf("v1alpha1") + "\nconst ReasonBored = \"Bored\"\n", "does not explain Bored"},
+	{"a message that nobody explains", "every message, condition and option is explained", "raftcore/protocol/message.go", "package protocol\n\ntype MessageKind int\n\nconst KindWhisper MessageKind = 1\n", "does not explain Whisper"},
+	{"a reason that nobody explains", "every message, condition and option is explained", "api/v1alpha1/conditions.go", plateOf("v1alpha1") + "\nconst ReasonBored = \"Bored\"\n", "does not explain Bored"},
+
+	{"an option that nobody explains", "every message, condition and option is explained", "raftcore/host/options.go", "package host\n\ntype Options struct{ Haste, Mutation int }\n", "does not explain Options.Haste"},
 
 	{"no date", "decisions are dated and weigh alternatives", "docs/decisions/0002-two.md", strings.Replace(goodDecision, "Date: 2026-01-02", "Date: soon", 1), "no line \"Date:"},
 	{"no alternatives", "decisions are dated and weigh alternatives", "docs/decisions/0002-two.md", strings.Replace(goodDecision, "## Alternatives", "## Others", 1), `has no "## Alternatives"`},

@@ -2,6 +2,7 @@ package repotest
 
 import (
 	"fmt"
+	"go/ast"
 	"maps"
 	"path"
 	"regexp"
@@ -68,9 +69,38 @@ var vocabularies = []struct{ file, prefix, typ, document string }{
 	{"api/v1alpha1/conditions.go", "Reason", "", "docs/conditions.md"},
 }
 
+// settings are structs whose exported fields a document explains, in backquotes. Fields for
+// tests of this repository are left out.
+var settings = []struct{ file, name, document string }{
+	{"raftcore/host/options.go", "Options", "docs/library.md"},
+}
+
+const fieldForOurTests = "Mutation"
+
+// unexplainedSettings gives a problem for each field that its document lacks.
+func unexplainedSettings(t *Tree) []Problem {
+	var ps []Problem
+	for _, s := range settings {
+		for _, f := range t.files() {
+			if f.Path != s.file {
+				continue
+			}
+			for _, d := range f.Syntax.Decls {
+				for _, n := range declaredBy(d) {
+					field, of := strings.CutPrefix(n, s.name+".")
+					if of && ast.IsExported(field) && field != fieldForOurTests && !strings.Contains(t.Text[s.document], "`"+field+"`") {
+						ps = append(ps, Problem{s.document, fmt.Sprintf("does not explain %s of %s, with its default and bounds", n, s.file)})
+					}
+				}
+			}
+		}
+	}
+	return ps
+}
+
 // explained wants each of those words in its document.
 func explained(t *Tree) []Problem {
-	var ps []Problem
+	ps := unexplainedSettings(t)
 	for _, v := range vocabularies {
 		for _, word := range t.constants(v.file, v.prefix, v.typ) {
 			text := t.Text[v.document]

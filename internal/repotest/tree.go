@@ -42,7 +42,7 @@ var Checks = []Check{
 	{"documents quote code as it is", quotedCode},
 	{"the architecture names code that exists", documentNames},
 	{"every feature has a proof or an open issue", features},
-	{"every message and condition is explained", explained},
+	{"every message, condition and option is explained", explained},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
 	{"the tests of every module are run", testedModules},
