@@ -55,11 +55,11 @@ func newRealDir(t testing.TB) *realDir {
 	for i := range protocol.Index(24) {
 		write(command(1, i+1, 400))
 	}
-	for term := protocol.Term(1); term <= 3; term++ {
+	for term := protocol.Term(2); term <= 4; term++ {
 		hard := protocol.HardState{Term: term, Vote: 2}
 		d.votes[hard] = true
 		must(s.Votes.Save(hard))
-		write(command(term, 18+protocol.Index(term), 100), command(term, 19+protocol.Index(term), 3000), command(term, 20+protocol.Index(term), 1))
+		write(command(term, 17+protocol.Index(term), 100), command(term, 18+protocol.Index(term), 3000), command(term, 19+protocol.Index(term), 1))
 		d.snapshot(t, s, protocol.EntryID{Term: 1, Index: protocol.Index(term)})
 	}
 	must(s.Log.Compact(5))
