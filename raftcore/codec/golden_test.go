@@ -298,7 +298,7 @@ func TestRefused(t *testing.T) {
 		{"newer_session_change", change, written(t, []any{2, "all", "new"}), codec.ErrNewerVersion},
 		{"unknown_session_change", change, written(t, []any{1, 5, 0, 0, []any{}, 0, 0, 0, 0}), codec.ErrUnknownKind},
 		{"unknown_forwarded_kind", message, written(t, []any{2, 12, 1, 2, 7, []any{[]any{}, 1, 3}}), codec.ErrUnknownKind},
-		{"unknown_suffrage", membership, written(t, []any{1, []any{[]any{1, "host:1", 3}}, []any{}}), codec.ErrUnknownKind},
+		{"unknown_suffrage", membership, written(t, []any{1, []any{[]any{1, "host:1", 4}}, []any{}}), codec.ErrUnknownKind},
 		{"message_kind_too_large", message, written(t, []any{1, 256 + 5, 1, 2, 7, []any{}}), nil},
 		{"version_zero", entry, written(t, []any{0, 1, 7, 42, []byte{}}), nil},
 		{"too_few_fields", command, written(t, []any{1, 2, 3}), nil},

@@ -337,9 +337,9 @@ func (r *reader) member(m *protocol.Member) {
 	m.ID = protocol.MemberID(r.uint64("member ID"))
 	m.Address = r.string("member address")
 	m.Suffrage = protocol.Suffrage(r.uint("suffrage", 0xff))
-	if r.err == nil && m.Suffrage != protocol.Voter && m.Suffrage != protocol.Learner {
-		r.fail(ErrUnknownKind, "suffrage %d of member %d; this node knows %d and %d: upgrade it",
-			m.Suffrage, m.ID, protocol.Voter, protocol.Learner)
+	if r.err == nil && (m.Suffrage < protocol.Voter || m.Suffrage > protocol.Leaving) {
+		r.fail(ErrUnknownKind, "suffrage %d of member %d; this node knows %d to %d: upgrade it",
+			m.Suffrage, m.ID, protocol.Voter, protocol.Leaving)
 	}
 	n -= 3
 	if n >= 2 {

@@ -29,9 +29,12 @@ type applier struct {
 	failed     func(error)
 	localClock func() uint64 // nil, but for a deliberate bug
 
-	applied  atomic.Uint64    // protocol.Index
-	sessions atomic.Int64     // how many are open
-	last     protocol.EntryID // the last entry applied; its goroutine's
+	onMembership func(protocol.EntryID, protocol.Membership)
+
+	applied  atomic.Uint64       // protocol.Index
+	sessions atomic.Int64        // how many are open
+	last     protocol.EntryID    // the last entry applied; its goroutine's
+	members  protocol.Membership // as of last; its goroutine's
 
 	wake chan struct{} // capacity 1
 	stop chan struct{}
@@ -143,11 +146,30 @@ func (a *applier) apply(entries []protocol.Entry) (int, error) {
 	a.last = last
 	a.noted(last)
 	a.answer()
+	if err := a.applyConfigurations(entries[:n]); err != nil {
+		return 0, err
+	}
 	a.onApplied(last)
 	if last.Term > before {
 		a.onTerm(last.Term)
 	}
 	return n, nil
+}
+
+// applyConfigurations follows the memberships, which snapshots carry.
+func (a *applier) applyConfigurations(entries []protocol.Entry) error {
+	for i := range entries {
+		if entries[i].Kind != protocol.EntryConfiguration {
+			continue
+		}
+		m, err := a.serializer.DecodeMembership(codec.Encoded{Bytes: entries[i].Payload})
+		if err != nil {
+			return err
+		}
+		a.members = m
+		a.onMembership(entries[i].ID(), m)
+	}
+	return nil
 }
 
 // answer lets the clients go that wait on this member.

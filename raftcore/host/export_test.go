@@ -16,4 +16,7 @@ func (h *Host) Sessions() session.Image {
 }
 
 // FreshSnapshot makes a snapshot as for a transfer that finds none.
-func (h *Host) FreshSnapshot() (protocol.EntryID, error) { return h.snapshots.fresh() }
+func (h *Host) FreshSnapshot() (protocol.EntryID, error) {
+	meta, err := h.snapshots.fresh()
+	return meta.Last, err
+}

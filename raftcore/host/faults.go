@@ -19,6 +19,7 @@ func (h *Host) fail(f *fault.Fault) {
 	h.gate.close()
 	h.waiters.close(ErrFenced)
 	h.reads.close(ErrFenced)
+	h.changes.close(ErrFenced)
 	h.opts.Logger.Error(f, "this member is fenced", "fault", f.Kind, "remedy", f.Kind.Remedy())
 	h.deciding.Go(func() { h.decide(f) })
 }

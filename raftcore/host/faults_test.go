@@ -196,7 +196,7 @@ func TestFaultsAtTheStart(t *testing.T) {
 		{"the newest snapshot is bad", fault.SnapshotCorrupt, func(o *host.Options) { o.Snapshots = &rottenSnapshots{} }},
 		{"the log begins too late", fault.LogCorrupt, func(o *host.Options) {
 			done := make(chan error, 1)
-			o.Log.Reset(protocol.EntryID{Index: 5, Term: 1}, func(err error) { done <- err })
+			o.Log.Reset(protocol.EntryID{Index: 5, Term: 1}, nil, func(err error) { done <- err })
 			if err := <-done; err != nil {
 				t.Error(err)
 			}

@@ -34,6 +34,8 @@ type Host struct {
 	started  time.Time     // what the clock is read against
 	requests atomic.Uint64 // the last request number; unique over restarts
 	state    atomic.Pointer[State]
+	members  atomic.Pointer[replica.MembershipChange]
+	changes  changes
 	fault    atomic.Pointer[fault.Fault] // set once: the member is fenced
 	ailments ailments                    // what it lives with
 
@@ -47,6 +49,7 @@ type Host struct {
 	held    heldProposals
 	mending mending
 	fitness [reasons]replica.FitnessLevel
+	peers   peers
 
 	stop       chan struct{} // closed by Close or by a decision to end
 	stopOnce   sync.Once
@@ -88,7 +91,10 @@ func start(opts Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.Membership = restored.Membership // so that snapshots made here tell the same
+	applied, err := membershipAt(restored, opts.Serializer)
+	if err != nil {
+		return nil, fault.New(fault.LogCorrupt, time.Now(), err, "reading the membership as of entry %d", restored.Applied.Index)
+	}
 	r, err := replica.New(opts.replicaConfig(protocol.Boot(random())), restored)
 	if err != nil {
 		return nil, fault.New(fault.ConfigInvalid, time.Now(), err, "replica options")
@@ -102,30 +108,33 @@ func start(opts Options) (*Host, error) {
 	h.state.Store(&State{Term: restored.Hard.Term})
 	h.snapshots = newSnapshots(h, restored.Applied.Index)
 	h.persister = newPersister(opts.Log, opts.Votes, h.durable, h.storageFailed)
-	h.applier = h.newApplier(st, restored.Applied)
+	h.applier = h.newApplier(st, restored.Applied, applied)
 	h.sessions = newSessions(h)
 	h.gate = &gate{}
 	if h.comms, err = opts.Connect((*handler)(h)); err != nil {
 		return nil, fmt.Errorf("connecting to the peers: %w", err)
 	}
 	h.gate.comms = h.comms
+	present := replica.MembershipChange{Membership: r.Status().Membership}
+	h.members.Store(&present)
+	h.peers.change(addresses(present.Membership, opts.ID), false)
+	h.setPeers(time.Now())
 	h.mending.repairer = newRepairer(&opts)
 	h.suspect() // the log may have met damage when it was opened
-	h.comms.SetPeers(addresses(restored.Membership, opts.ID))
 	go h.applier.run()
 	h.background.Go(h.snapshots.receive)
 	go h.loop()
 	return h, nil
 }
 
-func (h *Host) newApplier(s *state, applied protocol.EntryID) *applier {
+func (h *Host) newApplier(s *state, applied protocol.EntryID, members protocol.Membership) *applier {
 	a := &applier{
 		self: h.opts.ID, state: s, serializer: h.opts.Serializer, waiters: h.waiters,
-		observer: h.opts.Observer, noted: h.noteApplied, onApplied: h.onApplied, onTerm: h.onTerm, failed: h.applyFailed,
+		observer: h.opts.Observer, noted: h.noteApplied, onApplied: h.onApplied, onTerm: h.onTerm, onMembership: h.changes.configured, failed: h.applyFailed,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	a.appliedTo, _ = h.opts.Machine.(machine.AppliedTo)
-	a.last = applied
+	a.last, a.members = applied, members
 	a.applied.Store(uint64(applied.Index))
 	a.sessions.Store(int64(s.table.Len()))
 	if h.opts.Mutation.Has(mutation.ExpireByLocalClock) {
@@ -186,6 +195,7 @@ func (h *Host) end(err error) {
 	h.waiters.close(err)
 	h.reads.close(err)
 	h.sessions.close()
+	h.changes.close(err)
 	h.stopOnce.Do(func() { close(h.stop) })
 }
 
@@ -276,14 +286,4 @@ func random() uint64 {
 	var b [8]byte
 	rand.Read(b[:]) //nolint:errcheck // it never fails
 	return binary.LittleEndian.Uint64(b[:])
-}
-
-func addresses(m protocol.Membership, self protocol.MemberID) map[protocol.MemberID]string {
-	peers := make(map[protocol.MemberID]string)
-	for _, x := range m.Members {
-		if x.ID != self {
-			peers[x.ID] = x.Address
-		}
-	}
-	return peers
 }

@@ -28,6 +28,7 @@ func (h *Host) loop() {
 			h.watchDisk(now)
 			h.mend()
 			h.readClock(now)
+			h.setPeers(now)
 		case <-h.inbox.wake:
 		}
 		h.turn()
@@ -135,6 +136,12 @@ func (h *Host) step(in replica.Input) {
 	if e.State != nil {
 		h.stateChanged(*e.State)
 	}
+	if e.Membership != nil {
+		h.membershipChanged(e.Membership)
+	}
+	for _, a := range e.Changes {
+		h.changes.answered(a)
+	}
 	h.outbox = append(h.outbox, e.Send...)
 	h.write(&e)
 	if len(e.SendAfterPersist) > 0 {
@@ -186,7 +193,10 @@ func (h *Host) write(e *replica.Effects) {
 }
 
 func (h *Host) stateChanged(s replica.StateChange) {
-	n := State(s)
+	h.tellState(State{Role: s.Role, Term: s.Term, Leader: s.Leader, Removed: h.State().Removed})
+}
+
+func (h *Host) tellState(n State) {
 	h.state.Store(&n)
 	if h.opts.OnStateChange != nil {
 		h.opts.OnStateChange(n)
@@ -211,6 +221,7 @@ func (h *Host) noteApplied(id protocol.EntryID) {
 // onApplied is called by the applier.
 func (h *Host) onApplied(id protocol.EntryID) {
 	h.reads.release(id.Index)
+	h.changes.applied(id.Index, false)
 	h.snapshots.applied(id)
 }
 

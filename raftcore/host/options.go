@@ -31,7 +31,7 @@ type Reporter interface {
 type Options struct {
 	ID          protocol.MemberID
 	Incarnation protocol.Incarnation
-	Membership  protocol.Membership // the initial one; a snapshot's takes its place
+	Membership  protocol.Membership // the initial one; what log and snapshots tell goes before it
 
 	Log        storage.Log
 	Votes      storage.Votes
@@ -53,6 +53,7 @@ type Options struct {
 	MaxInflight     int    // unanswered messages with entries for each follower; default 2
 	MaxQueuedBytes  int    // of commands that are not committed; default 64 MiB
 	MaxTailBytes    int    // of entries kept in memory for laggards; default 16 MiB
+	MaxPromotionLag int    // committed entries that a learner may lack when it is promoted; default 1,000
 
 	// Serial lets the group have at most one client command in flight; others are refused with
 	// ErrInFlight. It must be the same on all members.
@@ -97,6 +98,8 @@ type State struct {
 	Role   replica.Role
 	Term   protocol.Term
 	Leader protocol.MemberID // 0: unknown
+
+	Removed bool // by a committed change of the membership: this member takes part in nothing any more
 }
 
 // ticksPerHeartbeat makes the resolution of election timeouts a fifth of the
@@ -117,6 +120,7 @@ func (o *Options) setDefaults() {
 	def(&o.SessionTimeout, time.Minute)
 	def(&o.MaxSessions, 4096)
 	def(&o.MaxAnswerBytes, 16<<10)
+	def(&o.MaxPromotionLag, 1000)
 }
 
 func def[T comparable](p *T, v T) {
@@ -165,5 +169,7 @@ func (o *Options) replicaConfig(boot protocol.Boot) replica.Config {
 		MaxTailBytes:        o.MaxTailBytes,
 		Serial:              o.Serial,
 		Mutation:            o.Mutation,
+		MaxPromotionLag:     o.MaxPromotionLag,
+		Memberships:         codec.Memberships{Serializer: o.Serializer},
 	}
 }

@@ -30,6 +30,7 @@ type write struct {
 	hard    *protocol.HardState
 	entries []protocol.Entry
 	reset   *protocol.EntryID
+	members []byte // of reset: the configuration as of then, encoded
 	then    func() // after reset, in place of done
 	compact protocol.Index
 }
@@ -92,7 +93,7 @@ func (p *persister) start(w write) {
 	case len(w.entries) > 0:
 		p.append(w.seq, w.entries)
 	case w.reset != nil:
-		p.log.Reset(*w.reset, p.finish("resetting the log", w.then))
+		p.log.Reset(*w.reset, w.members, p.finish("resetting the log", w.then))
 	case w.compact > 0:
 		if err := p.log.Compact(w.compact); err != nil {
 			p.broken = true

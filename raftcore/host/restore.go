@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -47,7 +48,7 @@ func restore(o *Options, s *state) (replica.Restore, error) {
 		ok = !discarded
 	}
 	if ok {
-		r.Membership = meta.Membership
+		r.Membership, r.MembershipAt = meta.Membership, meta.Last.Index
 	}
 	if ok && meta.Last.Index > r.Applied.Index {
 		if err := restoreSnapshot(s, o.Snapshots, meta.Last); err != nil {
@@ -60,7 +61,7 @@ func restore(o *Options, s *state) (replica.Restore, error) {
 	}
 	r.Log = o.Log.State()
 	if lacks(r.Log, r.Applied) {
-		if err := resetLog(o.Log, r.Applied); err != nil {
+		if err := resetLog(o, r, meta); err != nil {
 			return replica.Restore{}, fault.New(fault.FsyncFailed, time.Now(), err, "emptying a log that ends at %d and does not hold the applied entry %d", r.Log.Last, r.Applied.Index)
 		}
 		r.Log = o.Log.State()
@@ -112,9 +113,22 @@ func lacks(st protocol.LogState, id protocol.EntryID) bool {
 	return id.Index > st.Last || id.Index >= st.Base.Index && termAt(st, id.Index) != id.Term
 }
 
-func resetLog(l storage.Log, base protocol.EntryID) error {
+// resetLog empties the log, with the applied state as its base. The membership is that of
+// the snapshot that this state came from; where there is none, what the log knows last.
+func resetLog(o *Options, r replica.Restore, newest protocol.SnapshotMeta) error {
+	members := newest.Membership
+	if newest.Last != r.Applied {
+		var err error
+		if members, err = membershipAt(r, o.Serializer); err != nil {
+			return err
+		}
+	}
+	payload, err := codec.Memberships{Serializer: o.Serializer}.EncodeMembership(members)
+	if err != nil {
+		return err
+	}
 	done := make(chan error, 1)
-	l.Reset(base, func(err error) { done <- err })
+	o.Log.Reset(r.Applied, payload, func(err error) { done <- err })
 	return <-done
 }
 

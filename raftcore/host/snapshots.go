@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -17,8 +18,9 @@ type snapshots struct {
 	h    *Host
 	stop chan struct{}
 
-	busy  atomic.Bool    // one is being taken
-	taken protocol.Index // the applier's: where the last one was begun
+	busy       atomic.Bool    // one is being taken
+	installing atomic.Int32   // that have arrived and whose base is not durable in the log yet
+	taken      protocol.Index // the applier's: where the last one was begun
 
 	files    sync.Mutex // held while a snapshot is made for a transfer and opened, or removed
 	sends    sends
@@ -40,6 +42,7 @@ func (s *snapshots) applied(id protocol.EntryID) {
 		return
 	}
 	s.taken = id.Index
+	meta := protocol.SnapshotMeta{Last: id, Membership: s.h.applier.members}
 	if d, ok := s.h.opts.Machine.(machine.Durable); ok {
 		s.h.background.Go(func() { s.sync(d) })
 		return
@@ -52,7 +55,7 @@ func (s *snapshots) applied(id protocol.EntryID) {
 	}
 	s.h.background.Go(func() {
 		defer s.busy.Store(false)
-		if err := s.store(id, frozen); err != nil {
+		if err := s.store(meta, frozen); err != nil {
 			s.h.storageFailed("writing a snapshot", err)
 			return
 		}
@@ -82,16 +85,16 @@ func (s *snapshots) drop(durable protocol.EntryID) error {
 	s.files.Lock()
 	defer s.files.Unlock()
 	meta, ok, err := s.h.opts.Snapshots.Latest()
-	if err != nil || !ok || meta.Last.Index > durable.Index {
+	if err != nil || !ok || meta.Last.Index > durable.Index || s.installing.Load() > 0 {
 		return err
 	}
 	return s.h.opts.Snapshots.Keep(0)
 }
 
 // store writes a frozen state as the newest snapshot.
-func (s *snapshots) store(last protocol.EntryID, frozen machine.Snapshot) error {
+func (s *snapshots) store(meta protocol.SnapshotMeta, frozen machine.Snapshot) error {
 	defer frozen.Close() //nolint:errcheck // what was read is checked by the snapshot's own checksums
-	w, err := s.h.opts.Snapshots.Create(protocol.SnapshotMeta{Last: last, Membership: s.h.opts.Membership})
+	w, err := s.h.opts.Snapshots.Create(meta)
 	if err != nil {
 		return err
 	}
@@ -102,7 +105,7 @@ func (s *snapshots) store(last protocol.EntryID, frozen machine.Snapshot) error 
 	if err := w.Commit(); err != nil {
 		return err
 	}
-	return s.outdate(last)
+	return s.outdate(meta.Last)
 }
 
 // outdate removes the snapshots before the one that was just stored, unless newer ones have
@@ -154,22 +157,30 @@ func termAt(st protocol.LogState, i protocol.Index) protocol.Term {
 func (h *Host) install(in *replica.Install) {
 	var left atomic.Int32
 	left.Store(2)
+	h.snapshots.installing.Add(1)
 	part := func() {
 		if left.Add(-1) == 0 {
+			h.snapshots.installing.Add(-1)
 			h.durable(in.Seq)
 		}
 	}
 	base := in.Meta.Last
-	h.writes = append(h.writes, write{seq: in.Seq, reset: &base, then: part})
+	members, err := codec.Memberships{Serializer: h.opts.Serializer}.EncodeMembership(in.Meta.Membership)
+	if err != nil {
+		h.fail(fault.New(fault.InvariantBroken, time.Now(), err, "encoding the membership of a snapshot"))
+		return
+	}
+	h.writes = append(h.writes, write{seq: in.Seq, reset: &base, members: members, then: part})
 	h.applier.do(func(s *state) error {
 		if err := restoreSnapshot(s, h.opts.Snapshots, base); err != nil {
 			h.fail(asFault(err))
 			return err
 		}
-		h.applier.last = base
+		h.applier.last, h.applier.members = base, in.Meta.Membership
 		h.applier.applied.Store(uint64(base.Index))
 		h.applier.sessions.Store(int64(s.table.Len()))
 		h.snapshots.taken = base.Index
+		h.changes.applied(base.Index, true)
 		h.noteApplied(base)
 		h.onApplied(base)
 		h.onSnapshot(base.Term)

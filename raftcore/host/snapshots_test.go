@@ -22,7 +22,7 @@ func TestSnapshotWhileTheLogIsEmptied(t *testing.T) {
 		g.propose(m, "x")
 		want := m.Status().Last
 		done := make(chan error, 1)
-		m.log.Reset(protocol.EntryID{Index: 100, Term: want.Term + 8}, func(err error) { done <- err })
+		m.log.Reset(protocol.EntryID{Index: 100, Term: want.Term + 8}, nil, func(err error) { done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

@@ -80,7 +80,7 @@ func (s *snapshots) open() (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
 		return nil, meta, err
 	}
 	if !ok || meta.Last.Index < s.h.opts.Log.State().Base.Index {
-		if meta.Last, err = s.fresh(); err != nil {
+		if meta, err = s.fresh(); err != nil {
 			return nil, meta, err
 		}
 	}
@@ -89,24 +89,24 @@ func (s *snapshots) open() (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
 
 // fresh makes a snapshot of the present state. The log cannot tell its term: it may have been
 // emptied already for a snapshot that waits to be restored.
-func (s *snapshots) fresh() (protocol.EntryID, error) {
+func (s *snapshots) fresh() (protocol.SnapshotMeta, error) {
 	type frozen struct {
-		last protocol.EntryID
+		meta protocol.SnapshotMeta
 		snap machine.Snapshot
 		err  error
 	}
 	got := make(chan frozen, 1)
 	s.h.applier.do(func(st *state) error {
 		snap, err := st.freeze()
-		got <- frozen{s.h.applier.last, snap, err}
+		got <- frozen{protocol.SnapshotMeta{Last: s.h.applier.last, Membership: s.h.applier.members}, snap, err}
 		return err
 	})
 	select {
 	case f := <-got:
 		if f.err != nil {
-			return f.last, f.err
+			return f.meta, f.err
 		}
-		return f.last, s.store(f.last, f.snap)
+		return f.meta, s.store(f.meta, f.snap)
 	case <-s.h.applier.done:
 	}
 	select {
@@ -116,7 +116,7 @@ func (s *snapshots) fresh() (protocol.EntryID, error) {
 		}
 	default:
 	}
-	return protocol.EntryID{}, errApplierEnded
+	return protocol.SnapshotMeta{}, errApplierEnded
 }
 
 // chunkTransfer sends one snapshot, chunk after chunk; the follower says which byte

@@ -54,6 +54,7 @@ type Progress struct {
 	Awaits     protocol.Index // commands that the follower forwarded are among the entries up to here
 	Fetching   bool           // entries for it are being read from the log
 	Unfit      bool           // it said that it should not lead
+	Departing  int            // ticks that a removed member is still fed; 0: it is a member
 
 	state    State
 	paused   bool // Probe: wait for an answer, be it to a heartbeat
@@ -86,6 +87,9 @@ func New(id protocol.MemberID, next protocol.Index, w Window) Progress {
 
 // State tells how the follower is fed.
 func (p *Progress) State() State { return p.state }
+
+// Heard reports whether the follower has answered this leader at all.
+func (p *Progress) Heard() bool { return p.known }
 
 // Inflight gives the number of unanswered requests with entries.
 func (p *Progress) Inflight() int { return len(p.inflight) }

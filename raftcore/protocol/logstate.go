@@ -13,8 +13,15 @@ type TermStart struct {
 // give: the zero value for a log that was never compacted. Last equals Base.Index
 // when the log is empty. Terms has one element for each term that occurs in
 // (Base.Index, Last], ascending.
+//
+// Configuration is the payload of the last Configuration entry at or before Base, so that
+// compaction never forgets who the members are; nil when none is known.
+// Configurations are the Configuration entries in (Base.Index, Last], ascending.
 type LogState struct {
 	Base  EntryID
 	Last  Index
 	Terms []TermStart
+
+	Configuration  []byte
+	Configurations []Entry
 }

@@ -9,6 +9,7 @@ type Suffrage uint8
 const (
 	Voter   Suffrage = 1 // counts for elections and commitment
 	Learner Suffrage = 2 // receives the log, counts for nothing
+	Leaving Suffrage = 3 // a voter of the old half of a joint configuration only, gone when that ends
 )
 
 // Member is one server of a cluster.
@@ -22,7 +23,8 @@ type Member struct {
 
 // Membership is a configuration of the cluster (paper section 6). Outgoing is
 // empty except in a joint configuration, where it holds the voters of the old
-// configuration: then a decision needs a majority of both.
+// configuration: then a decision needs a majority of both. Those of them that have no
+// place in the new one are Members too, as Leaving, so that their addresses are known.
 type Membership struct {
 	Members  []Member // ascending by ID
 	Outgoing []MemberID

@@ -24,6 +24,9 @@ type Config struct {
 	MaxUncommittedBytes int // not committed, durable and applied at the leader: beyond it a leader refuses proposals
 	MaxApplyBytes       int // handed out to be applied and not told to be; 0: no bound
 	MaxTailBytes        int // entries kept in memory beside those that must be
+	MaxPromotionLag     int // committed entries that a learner may lack when it is promoted
+
+	Memberships MembershipCodec
 
 	// LeaseTicks is how long a leader answers reads without asking, after it began to ask a
 	// quorum that has answered (see lease); 0: never. LeasePromise makes a member one that a
@@ -38,10 +41,11 @@ type Config struct {
 
 // Restore is what survived on disk.
 type Restore struct {
-	Hard       protocol.HardState
-	Log        protocol.LogState
-	Applied    protocol.EntryID    // at least Log.Base; what the state machine has
-	Membership protocol.Membership // as of the snapshot, or the initial one
+	Hard         protocol.HardState
+	Log          protocol.LogState
+	Applied      protocol.EntryID    // at least Log.Base; what the state machine has
+	Membership   protocol.Membership // the initial one, or a snapshot's
+	MembershipAt protocol.Index      // what Membership is as of: the snapshot's last entry; 0: the initial one
 }
 
 // Validate tells what is wrong with the configuration.
@@ -61,6 +65,8 @@ func (c Config) Validate() error {
 	need(c.MaxInflightBytes >= 0, "MaxInflightBytes is %d, must not be negative", c.MaxInflightBytes)
 	need(c.MaxApplyBytes >= 0, "MaxApplyBytes is %d, must not be negative", c.MaxApplyBytes)
 	need(c.LeaseTicks >= 0 && c.LeaseTicks < max(c.ElectionTicks, 1), "LeaseTicks is %d, must be less than ElectionTicks, %d", c.LeaseTicks, c.ElectionTicks)
+	need(c.MaxPromotionLag >= 0, "MaxPromotionLag is %d, must not be negative", c.MaxPromotionLag)
+	need(c.Memberships != nil, "Memberships is not set")
 	need(c.MaxTailBytes >= 0, "MaxTailBytes is %d, must not be negative", c.MaxTailBytes)
 	return errors.Join(errs...)
 }

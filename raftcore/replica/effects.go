@@ -19,8 +19,28 @@ type Effects struct {
 	ReadsRefused []uint64    // no leader could confirm these; the client may try again
 	Refused      []Refusal   // proposals that were not taken
 
+	Changes    []ChangeAnswer    // to Change
+	Membership *MembershipChange // another configuration is in effect, or it is committed now
+
 	State     *StateChange // role, term or leader has changed
 	Violation error        // an invariant of Raft is broken: stop this member, it is not to be trusted
+}
+
+// ChangeAnswer tells what became of a Change. When it was not refused, Entry is that of the
+// next configuration: it is in effect, and the change is made when that entry is applied
+// and, where it is joint, the one that leaves it.
+type ChangeAnswer struct {
+	ID      uint64
+	Entry   protocol.EntryID
+	Refused *ChangeRefused // nil: it was taken
+}
+
+// MembershipChange tells the configuration in effect.
+type MembershipChange struct {
+	Membership protocol.Membership // must not be changed
+	ID         protocol.EntryID    // of its entry; zero for the initial one
+	Committed  bool                // as far as this member knows
+	Removed    bool                // it is committed, and this member is none any more
 }
 
 // Persist is one write. When Hard is set it is made durable before the entries.

@@ -86,7 +86,9 @@ func (r *Replica) insert(entries []protocol.Entry) bool {
 		entries = r.withOldTail(entries)
 	}
 	r.log.truncate(at - 1)
-	r.log.append(entries)
+	r.configurations.truncate(at - 1)
+	r.appendEntries(entries)
+	r.adopt()
 	r.writes.inserted(at)
 	return true
 }

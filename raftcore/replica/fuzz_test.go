@@ -3,6 +3,7 @@ package replica_test
 import (
 	"testing"
 
+	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
@@ -54,6 +55,7 @@ func (b *bytes) config() replica.Config {
 		ID: 1, ElectionTicks: 3, HeartbeatTicks: 1, Incarnation: 1, Boot: 1,
 		MaxMessageBytes: 1 + b.below(100), MaxInflight: 1 + b.below(3), MaxUncommittedBytes: 100, MaxTailBytes: b.below(200), Serial: b.yes(),
 		MaxInflightBytes: b.below(60), MaxApplyBytes: b.below(60), LeaseTicks: b.below(3),
+		MaxPromotionLag: b.below(2), Memberships: memberships,
 	}
 }
 
@@ -87,7 +89,8 @@ func (b *bytes) input() replica.Input {
 	case 0:
 		return replica.Tick{}
 	case 1:
-		return replica.Propose{Kind: protocol.EntryKind(b.below(5)), Payloads: make([][]byte, b.below(4))}
+		kind := protocol.EntryCommand + protocol.EntryKind(2*b.below(2)) // a command or a session
+		return replica.Propose{Kind: kind, Payloads: make([][]byte, b.below(4))}
 	case 2:
 		return replica.Read{ID: uint64(b.below(3))}
 	case 3:
@@ -110,15 +113,40 @@ func (b *bytes) input() replica.Input {
 		return replica.Resign{}
 	case 12:
 		return replica.Fitness{Level: replica.FitnessLevel(b.below(4))}
+	case 13:
+		return replica.Change{Change: b.change()}
 	}
 	return replica.Receive{Message: protocol.Message{From: b.member(), To: 1, Term: b.term(), Body: b.body()}}
+}
+
+func (b *bytes) change() (c membership.Change) {
+	for range 1 + b.below(3) {
+		switch id := b.member(); b.below(5) {
+		case 0:
+			c.Add = append(c.Add, protocol.Member{ID: id + 2, Address: "a"})
+		case 1:
+			c.Promote = append(c.Promote, id)
+		case 2:
+			c.Demote = append(c.Demote, id)
+		case 3:
+			c.Remove = append(c.Remove, id)
+		case 4:
+			c.Update = append(c.Update, protocol.Member{ID: id, Address: "b"})
+		}
+	}
+	return c
 }
 
 func (b *bytes) entries(prev protocol.EntryID) []protocol.Entry {
 	var es []protocol.Entry
 	for range b.below(4) {
 		prev = protocol.EntryID{Term: prev.Term + protocol.Term(b.below(2)), Index: prev.Index + 1}
-		es = append(es, protocol.Entry{Index: prev.Index, Term: prev.Term, Kind: protocol.EntryCommand})
+		e := protocol.Entry{Index: prev.Index, Term: prev.Term, Kind: protocol.EntryCommand}
+		if b.below(4) == 3 {
+			e.Kind = protocol.EntryConfiguration
+			e.Payload, _ = memberships.EncodeMembership(b.membership()) // it can encode anything
+		}
+		es = append(es, e)
 	}
 	if b.below(10) == 9 {
 		es = append(es, protocol.Entry{Index: b.index(), Term: b.term()})

@@ -1,6 +1,9 @@
 package replica
 
-import "github.com/quorate/quorate/raftcore/protocol"
+import (
+	"github.com/quorate/quorate/raftcore/membership"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
 
 // Input is what can happen to a replica. The types below are all there are.
 type Input interface{ input() }
@@ -13,7 +16,8 @@ type Receive struct{ Message protocol.Message }
 
 // Propose asks that the payloads become entries of the kind, in order. On a leader
 // they are appended; on a follower that knows its leader, Commands and Session entries are forwarded;
-// otherwise they are given back in Effects.Refused.
+// otherwise they are given back in Effects.Refused. Configurations are proposed
+// by Change alone.
 type Propose struct {
 	Kind     protocol.EntryKind
 	Payloads [][]byte
@@ -64,6 +68,13 @@ type Disconnected struct{ Member protocol.MemberID }
 // most up to date). It is ignored by others.
 type Transfer struct{ To protocol.MemberID }
 
+// Change asks a leader to change the membership. ID is the caller's own and comes back in
+// Effects.Changes.
+type Change struct {
+	ID     uint64
+	Change membership.Change
+}
+
 // Resign makes a leader or candidate a follower at once, as when its disk makes no
 // progress.
 type Resign struct{}
@@ -84,5 +95,6 @@ func (SnapshotReceived) input() {}
 func (SnapshotSent) input()     {}
 func (Disconnected) input()     {}
 func (Transfer) input()         {}
+func (Change) input()           {}
 func (Resign) input()           {}
 func (Fitness) input()          {}

@@ -25,6 +25,7 @@ func (r *Replica) CheckInvariants() error {
 	hold(2, r.writes.installPending() || r.log.first <= r.writes.stable+1, "durable up to %d, in memory from %d", r.writes.stable, r.log.first)
 	r.checkRole(hold)
 	r.checkWrites(hold)
+	r.checkConfigurations(hold)
 	return errors.Join(broken...)
 }
 
@@ -54,6 +55,21 @@ func (r *Replica) checkRole(hold check) {
 		bytes := protocol.Size(r.log.slice(max(r.settled+1, r.log.first), r.log.last))
 		hold(6, bytes == r.unsettled, "%d bytes are not settled, counted as %d", bytes, r.unsettled)
 		hold(6, r.settled >= min(r.commit, r.writes.stable), "settled up to %d, commit %d, durable %d", r.settled, r.commit, r.writes.stable)
+	}
+}
+
+func (r *Replica) checkConfigurations(hold check) {
+	cs := r.configurations
+	for i, c := range cs[1:] {
+		hold(8, c.id.Index > cs[i].id.Index && c.id.Index > r.log.base.Index && r.log.has(c.id), "the configuration of entry %d of term %d stands after that of %d, the log is (%d, %d]",
+			c.id.Index, c.id.Term, cs[i].id.Index, r.log.base.Index, r.log.last)
+	}
+	hold(8, r.inEffect.id == cs.last().id || r.cfg.Mutation != 0, "the configuration of entry %d is in effect, the last one is of %d", r.inEffect.id.Index, cs.last().id.Index)
+	if r.role != Leader {
+		return
+	}
+	for _, id := range r.peers {
+		hold(8, r.follower(id) != nil, "the progress of member %d is not known", id)
 	}
 }
 

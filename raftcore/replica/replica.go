@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/quorate/quorate/raftcore/progress"
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -28,6 +27,8 @@ import (
 //     that are not committed, or not durable here.
 //     What it counts as a lag are the bytes of those that are, but not applied.
 //  7. What a follower remembers of its Forwards is of the present term, and bounded.
+//  8. The configurations ascend, those after the first are in the log above its base, and
+//     the last one is in effect. A leader knows the progress of each of its members.
 //
 // The rule of persistence. A message leaves through Effects.Send only when the
 // (term, vote) that it is sent under is durable; while a HardState is still to be
@@ -45,9 +46,11 @@ type Replica struct {
 	vote   protocol.MemberID
 	leader protocol.MemberID
 
-	membership protocol.Membership
-	voters     quorum.Config
-	peers      []protocol.MemberID // all members but this one, ascending
+	configurations configurations
+	inEffect       inEffect            // names the one that the next three are of
+	membership     protocol.Membership // never changed in place
+	voters         quorum.Config
+	peers          []protocol.MemberID // all members but this one, ascending
 
 	log     entryLog
 	writes  writes
@@ -61,7 +64,7 @@ type Replica struct {
 	timers    timers
 	votes     []protocol.MemberID // who granted the present pre-vote or vote
 	hasty     bool                // this pre-vote began because the leader's connection broke
-	followers []progress.Progress // of peers, when leader
+	followers []progress.Progress // of peers and of members removed lately, ascending, when leader
 	ownFirst  protocol.Index      // the NoOp of this leader's term
 	settled   protocol.Index      // own entries up to here are committed and durable here
 	unsettled int                 // bytes of those after it
@@ -98,6 +101,10 @@ func New(cfg Config, restore Restore) (*Replica, error) {
 	if t := log.lastID().Term; t > restore.Hard.Term {
 		return nil, fmt.Errorf("replica %d: the log ends in term %d, but the saved term is %d", cfg.ID, t, restore.Hard.Term)
 	}
+	configurations, err := restored(cfg.Memberships, restore)
+	if err != nil {
+		return nil, fmt.Errorf("replica %d: %w", cfg.ID, err)
+	}
 	r := &Replica{
 		cfg:     cfg,
 		term:    restore.Hard.Term,
@@ -111,11 +118,13 @@ func New(cfg Config, restore Restore) (*Replica, error) {
 
 		applying: backlog{limit: cfg.MaxApplyBytes},
 		lag:      backlog{limit: cfg.MaxUncommittedBytes},
+
+		configurations: configurations,
 	}
 	boot := generator(cfg.Boot)
 	r.reads.wire, r.forwards.last = boot.next(), boot.next()
-	r.setMembership(restore.Membership)
-	r.role = r.passiveRole()
+	r.setMembership(configurations.last().membership)
+	r.inEffect.id = configurations.last().id // committed is told by the first Step
 	if !r.keepsPromise() {
 		r.forgetLeaderContact() // else: what it had promised before it was started still holds
 	}
@@ -164,6 +173,8 @@ func (r *Replica) take(in Input) {
 		r.disconnected(in.Member)
 	case Transfer:
 		r.startTransfer(in.To)
+	case Change:
+		r.change(in)
 	case Resign:
 		r.resign()
 	case Fitness:
@@ -182,6 +193,7 @@ func (r *Replica) beginStep() {
 		SendSnapshot:     r.fx.SendSnapshot[:0],
 		Reads:            r.fx.Reads[:0],
 		ReadsRefused:     r.fx.ReadsRefused[:0],
+		Changes:          r.fx.Changes[:0],
 	}
 }
 
@@ -190,6 +202,7 @@ func (r *Replica) endStep() {
 	if r.violation != nil {
 		return
 	}
+	r.adopt()
 	if r.role == Leader {
 		r.lead()
 	}
@@ -208,29 +221,6 @@ func (r *Replica) violate(format string, args ...any) {
 	if r.violation == nil {
 		r.violation = fmt.Errorf("replica %d in term %d: "+format, append([]any{r.cfg.ID, r.term}, args...)...)
 	}
-}
-
-// setMembership takes effect at once, as paper section 6 demands.
-func (r *Replica) setMembership(m protocol.Membership) {
-	r.membership = m.Clone()
-	r.voters = quorum.Of(m)
-	r.peers = r.peers[:0]
-	for _, x := range m.Members {
-		r.peers = append(r.peers, x.ID)
-	}
-	r.peers = append(r.peers, m.Outgoing...)
-	slices.Sort(r.peers)
-	r.peers = slices.Compact(r.peers)
-	r.peers = slices.DeleteFunc(r.peers, func(id protocol.MemberID) bool { return id == r.cfg.ID })
-}
-
-// passiveRole is what this member is when it neither leads nor wants to: one that
-// is no voter must never campaign.
-func (r *Replica) passiveRole() Role {
-	if r.voters.Has(r.cfg.ID) {
-		return Follower
-	}
-	return Learner
 }
 
 func (r *Replica) state() StateChange {

@@ -10,7 +10,7 @@ import (
 )
 
 func validConfig() replica.Config {
-	return replica.Config{ID: 1, ElectionTicks: 10, HeartbeatTicks: 2, MaxMessageBytes: 1 << 20, MaxInflight: 2, MaxUncommittedBytes: 1 << 20}
+	return replica.Config{ID: 1, ElectionTicks: 10, HeartbeatTicks: 2, MaxMessageBytes: 1 << 20, MaxInflight: 2, MaxUncommittedBytes: 1 << 20, Memberships: memberships}
 }
 
 func TestNewNamesWhatContradictsItself(t *testing.T) {

@@ -42,6 +42,8 @@ func (r *Replica) stopLeading() {
 // lead does what any input may have made possible.
 func (r *Replica) lead() {
 	r.advanceCommit()
+	r.advanceChange()
+	r.adopt()
 	r.settle()
 	r.renewLease()
 	r.advanceReads()
@@ -65,6 +67,10 @@ func (r *Replica) tickLeader(beat bool) {
 		return
 	}
 	r.tickTransfer(beat)
+	if r.role != Leader {
+		return
+	}
+	r.tickDeparting()
 	if beat {
 		r.beginLeaseRound()
 	}
@@ -85,6 +91,8 @@ func (r *Replica) heardLately(id protocol.MemberID) bool {
 func (r *Replica) propose(kind protocol.EntryKind, payloads [][]byte) {
 	switch {
 	case len(payloads) == 0:
+	case kind != protocol.EntryCommand && kind != protocol.EntrySession:
+		r.violate("an entry of kind %v was proposed: only commands and sessions are", kind)
 	case r.role == Leader:
 		if n, why := r.takeOwn(kind, payloads); n < len(payloads) {
 			r.refuse(why, kind, payloads[n:])
@@ -124,7 +132,9 @@ func (r *Replica) appendOwn(kind protocol.EntryKind, payloads [][]byte) int {
 	r.log.reserve(len(payloads))
 	for n, b := range payloads {
 		size := protocol.Entry{Payload: b}.Size()
-		if open := r.unsettled + r.lag.bytes; open > 0 && open+size > r.cfg.MaxUncommittedBytes {
+		if kind == protocol.EntryConfiguration {
+			r.appendConfiguration(protocol.Entry{Index: r.log.last + 1, Term: r.term, Payload: b})
+		} else if open := r.unsettled + r.lag.bytes; open > 0 && open+size > r.cfg.MaxUncommittedBytes {
 			payloads = payloads[:n]
 			break
 		}

@@ -8,7 +8,7 @@ import (
 // offerSnapshot asks the caller to send a snapshot to a follower whose next entry was
 // compacted away (paper section 7), if it has given a sign of life lately.
 func (r *Replica) offerSnapshot(p *progress.Progress) {
-	if p.Silent >= r.cfg.ElectionTicks {
+	if p.Silent >= r.cfg.ElectionTicks || p.Departing > 0 {
 		return
 	}
 	p.NeedSnapshot()
@@ -66,8 +66,8 @@ func (r *Replica) install(in SnapshotReceived) {
 	r.commit, r.handed, r.applied = last.Index, last.Index, last.Index
 	r.fetched = fetchForApply{}
 	r.applying.reset()
-	r.setMembership(in.Meta.Membership)
-	r.role = r.passiveRole()
+	r.configurations = configurations{{id: last, membership: in.Meta.Membership.Clone()}}
+	r.adopt()
 	r.fx.Install = &Install{Seq: seq, Meta: in.Meta}
 	r.sendAfterPersist(in.From, r.matching(last.Index))
 }
@@ -88,4 +88,5 @@ func (r *Replica) compacted(base protocol.EntryID) {
 		return
 	}
 	r.log.compact(base)
+	r.configurations.compact(base.Index)
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 
+	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/progress"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
@@ -23,8 +24,11 @@ type Status struct {
 	Handed  protocol.Index // given out to be applied
 	Applied protocol.Index // told to be applied
 
-	Membership protocol.Membership
-	Followers  []FollowerStatus // ascending by ID; of a leader only
+	Membership    protocol.Membership // in effect
+	Configuration protocol.EntryID    // of its entry; zero: the initial one
+	Settled       bool                // it is committed, as far as this member knows
+	Removed       bool                // and this member, which was one, is none any more
+	Followers     []FollowerStatus    // ascending by ID; of a leader only
 }
 
 // FollowerStatus is what a leader knows of one follower.
@@ -36,6 +40,8 @@ type FollowerStatus struct {
 	Inflight int  // requests with entries that are not answered
 	Silent   int  // ticks since it was heard
 	Unfit    bool // it said that it should not lead
+
+	Departing bool // it was removed, and is fed until it may have learned of it
 }
 
 // Status tells what the replica knows.
@@ -44,12 +50,13 @@ func (r *Replica) Status() Status {
 		ID: r.cfg.ID, Role: r.role, Term: r.term, Vote: r.vote, Leader: r.leader, Fitness: r.fitness,
 		Base: r.log.base, Last: r.log.lastID(), Stable: r.writes.stable,
 		Commit: r.commit, Handed: r.handed, Applied: r.applied,
-		Membership: r.membership.Clone(),
+		Membership: r.membership.Clone(), Configuration: r.inEffect.id, Settled: r.inEffect.id.Index <= r.commit,
 	}
+	s.Removed = s.Settled && membership.WasRemoved(r.membership, r.cfg.ID)
 	for i := range r.followers {
 		p := &r.followers[i]
 		s.Followers = append(s.Followers, FollowerStatus{
-			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), Silent: p.Silent, Unfit: p.Unfit,
+			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), Silent: p.Silent, Unfit: p.Unfit, Departing: p.Departing > 0,
 		})
 	}
 	return s

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/raftcore/progress"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
@@ -21,10 +23,15 @@ func (r *Replica) startTransfer(to protocol.MemberID) {
 	if to == 0 {
 		to = r.successor()
 	}
-	if to == r.cfg.ID || !r.voters.Has(to) || r.follower(to) == nil {
+	if to == r.cfg.ID || !r.mayLead(to) {
 		return
 	}
 	r.transfer = transfer{to: to}
+}
+
+// mayLead reports whether a follower is a voter that will stay one.
+func (r *Replica) mayLead(id protocol.MemberID) bool {
+	return slices.Contains(r.voters.Incoming, id) && r.follower(id) != nil
 }
 
 // successor gives the voter that was heard lately and should lead next: a fit one before
@@ -36,7 +43,7 @@ func (r *Replica) successor() protocol.MemberID {
 	}
 	for i := range r.followers {
 		p := &r.followers[i]
-		if r.voters.Has(p.ID) && r.heardLately(p.ID) && better(p) {
+		if r.mayLead(p.ID) && r.heardLately(p.ID) && better(p) {
 			best = p
 		}
 	}
@@ -59,7 +66,7 @@ func (r *Replica) continueTransfer() {
 }
 
 // tickTransfer repeats what may be lost, and goes on as leader when the target does
-// not take over in time.
+// not take over in time; one that was removed ends instead.
 func (r *Replica) tickTransfer(beat bool) {
 	t := &r.transfer
 	if t.to == 0 {
@@ -68,6 +75,9 @@ func (r *Replica) tickTransfer(beat bool) {
 	t.ticks++
 	if t.ticks >= r.cfg.ElectionTicks {
 		*t = transfer{}
+		if r.inEffect.committed && !r.voters.Has(r.cfg.ID) {
+			r.resign()
+		}
 		return
 	}
 	if beat {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -26,9 +27,12 @@ type link struct{ from, to protocol.MemberID }
 
 // member is one replica with its disk and its state machine.
 type member struct {
-	id   protocol.MemberID
-	r    *replica.Replica // nil: crashed
-	inc  protocol.Incarnation
+	id  protocol.MemberID
+	r   *replica.Replica // nil: crashed
+	inc protocol.Incarnation
+
+	stranger bool // it was not there when the cluster was founded
+
 	disk disk             // what survives a crash
 	log  disk             // the same with the writes that are queued
 	jobs []job            // in order
@@ -40,6 +44,7 @@ type member struct {
 	reads     []replica.ReadIndex
 	refused   []uint64
 	rejected  int // proposals given back
+	answers   []replica.ChangeAnswer
 }
 
 // transfer is a snapshot that a leader owes, in the term in which it led.
@@ -50,10 +55,10 @@ type transfer struct {
 
 // disk is a HardState and a log.
 type disk struct {
-	hard       protocol.HardState
-	base       protocol.EntryID
-	entries    []protocol.Entry
-	membership protocol.Membership
+	hard          protocol.HardState
+	base          protocol.EntryID
+	configuration []byte // as of the base
+	entries       []protocol.Entry
 }
 
 // job is a write, or messages that wait for the writes before them.
@@ -63,20 +68,30 @@ type job struct {
 	messages []protocol.Message
 }
 
+// memberships encodes them as the members of a real cluster do.
+var memberships = codec.Memberships{Serializer: codec.Msgpack{}}
+
 func newWorld(voters, learners int) *world {
 	w := &world{config: replica.Config{
 		ElectionTicks: 10, HeartbeatTicks: 2, MaxMessageBytes: 200, MaxInflight: 2,
-		MaxUncommittedBytes: 1 << 20, MaxTailBytes: 1 << 20,
+		MaxUncommittedBytes: 1 << 20, MaxTailBytes: 1 << 20, Memberships: memberships,
 	}}
 	for i := 1; i <= voters+learners; i++ {
 		s := protocol.Voter
 		if i > voters {
 			s = protocol.Learner
 		}
-		w.initial.Members = append(w.initial.Members, protocol.Member{ID: protocol.MemberID(i), Suffrage: s})
+		w.initial.Members = append(w.initial.Members, protocol.Member{ID: protocol.MemberID(i), Address: fmt.Sprint("m", i), Suffrage: s})
 		w.members = append(w.members, &member{id: protocol.MemberID(i), inc: protocol.Incarnation(i)})
 	}
 	return w
+}
+
+// join adds a member that knows nobody, with an empty disk.
+func (w *world) join(id protocol.MemberID) *member {
+	m := &member{id: id, inc: protocol.Incarnation(id), stranger: true}
+	w.members = append(w.members, m)
+	return m
 }
 
 func (w *world) startAll() error {
@@ -95,9 +110,9 @@ func (w *world) start(m *member) error {
 	w.boots++
 	cfg := w.config
 	cfg.ID, cfg.Incarnation, cfg.Boot, cfg.Seed, cfg.Mutation = m.id, m.inc, w.boots, uint64(w.boots)*7919+cfg.Seed, w.mutation
-	membership := m.disk.membership
-	if membership.Members == nil {
-		membership = w.initial
+	membership := w.initial
+	if m.stranger {
+		membership = protocol.Membership{}
 	}
 	applied := m.disk.base
 	if n := len(m.done); n > 0 && m.done[n-1].Index > applied.Index {
@@ -113,12 +128,12 @@ func (w *world) start(m *member) error {
 
 // crash loses everything that is not on the disk.
 func (w *world) crash(m *member) {
-	*m = member{id: m.id, inc: m.inc, disk: m.disk, done: m.done}
+	*m = member{id: m.id, inc: m.inc, stranger: m.stranger, disk: m.disk, done: m.done}
 }
 
 // wipe gives a crashed member an empty disk.
 func (w *world) wipe(m *member) {
-	*m = member{id: m.id, inc: m.inc + 1000}
+	*m = member{id: m.id, inc: m.inc + 1000, stranger: m.stranger}
 }
 
 func (w *world) member(id protocol.MemberID) *member {
@@ -158,6 +173,7 @@ func (w *world) step(m *member, in replica.Input) error {
 	}
 	m.reads = append(m.reads, fx.Reads...)
 	m.refused = append(m.refused, fx.ReadsRefused...)
+	m.answers = append(m.answers, fx.Changes...)
 	for _, x := range fx.Refused {
 		m.rejected += len(x.Payloads)
 	}
@@ -242,11 +258,24 @@ func (w *world) snapshot(m *member, lost bool) error {
 	if lost || to.r == nil {
 		return w.step(m, replica.SnapshotSent{To: to.id})
 	}
-	meta := protocol.SnapshotMeta{Last: last, Membership: s.Membership}
+	meta := protocol.SnapshotMeta{Last: last, Membership: w.membershipAt(m, last.Index)}
 	if err := w.step(to, replica.SnapshotReceived{From: m.id, Term: owed.term, Meta: meta}); err != nil {
 		return err
 	}
 	return w.step(m, replica.SnapshotSent{To: to.id, Last: last, OK: true})
+}
+
+// membershipAt gives the membership as of an index that a member has applied.
+func (w *world) membershipAt(m *member, i protocol.Index) protocol.Membership {
+	payload := m.log.configurationAt(i)
+	if payload == nil {
+		return w.initial
+	}
+	x, err := memberships.DecodeMembership(payload)
+	if err != nil {
+		panic(err)
+	}
+	return x
 }
 
 // deliver takes the i-th message from the network.
@@ -269,6 +298,7 @@ func (w *world) compact(m *member, upTo protocol.Index) error {
 	base := protocol.EntryID{Term: t, Index: upTo}
 	for _, d := range []*disk{&m.disk, &m.log} {
 		n := min(int(upTo-d.base.Index), len(d.entries))
+		d.configuration = d.configurationAt(upTo)
 		d.base, d.entries = base, slices.Clone(d.entries[n:])
 	}
 	return w.step(m, replica.Compacted{Base: base})
@@ -332,7 +362,22 @@ func (d *disk) insert(p *replica.Persist) {
 }
 
 func (d *disk) reset(meta protocol.SnapshotMeta) {
-	d.base, d.entries, d.membership = meta.Last, nil, meta.Membership
+	payload, err := memberships.EncodeMembership(meta.Membership)
+	if err != nil {
+		panic(err)
+	}
+	d.base, d.entries, d.configuration = meta.Last, nil, payload
+}
+
+// configurationAt gives the payload of the last Configuration entry up to an index.
+func (d *disk) configurationAt(i protocol.Index) []byte {
+	payload := d.configuration
+	for _, e := range d.entries {
+		if e.Kind == protocol.EntryConfiguration && e.Index <= i {
+			payload = e.Payload
+		}
+	}
+	return payload
 }
 
 func (d *disk) read(from, to protocol.Index, maxBytes int) []protocol.Entry {
@@ -354,8 +399,11 @@ func (d *disk) read(from, to protocol.Index, maxBytes int) []protocol.Entry {
 }
 
 func (d *disk) state() protocol.LogState {
-	s := protocol.LogState{Base: d.base, Last: d.base.Index + protocol.Index(len(d.entries))}
+	s := protocol.LogState{Base: d.base, Last: d.base.Index + protocol.Index(len(d.entries)), Configuration: d.configuration}
 	for _, e := range d.entries {
+		if e.Kind == protocol.EntryConfiguration {
+			s.Configurations = append(s.Configurations, e)
+		}
 		if n := len(s.Terms); n == 0 || s.Terms[n-1].Term != e.Term {
 			s.Terms = append(s.Terms, protocol.TermStart{Term: e.Term, First: e.Index})
 		}

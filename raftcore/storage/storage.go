@@ -44,12 +44,15 @@ type Log interface {
 	Repair(entry protocol.Entry, done func(error))
 
 	// Compact lets the log forget entries up to and including upTo; it may keep
-	// some of them. Base moves to upTo at once for State and Read.
+	// some of them. Base moves to upTo at once for State and Read. The last
+	// Configuration entry among them becomes State's Configuration, which is durable
+	// whenever the base is.
 	Compact(upTo protocol.Index) error
 
 	// Reset queues the replacement of the whole log by an empty one with the given
-	// base, as after the installation of a snapshot.
-	Reset(base protocol.EntryID, done func(error))
+	// base, as after the installation of a snapshot. configuration is the payload of
+	// the last Configuration entry at or before base, nil when there is none.
+	Reset(base protocol.EntryID, configuration []byte, done func(error))
 
 	// Close finishes the queue, then releases all files.
 	Close() error

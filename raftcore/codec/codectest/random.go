@@ -84,7 +84,7 @@ func (r Random) Membership() protocol.Membership {
 	for range r.IntN(20) {
 		m.Members = append(m.Members, protocol.Member{
 			ID: protocol.MemberID(r.number()), Address: r.text(), Name: r.text(), Client: r.text(),
-			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner}[r.IntN(2)],
+			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner, protocol.Leaving}[r.IntN(3)],
 		})
 	}
 	for range r.IntN(20) {

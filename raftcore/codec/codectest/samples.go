@@ -113,15 +113,23 @@ func SessionsHeads() []Sample[protocol.SessionsHead] {
 	}
 }
 
-// Memberships gives memberships, single and joint, with both suffrages.
+// Memberships gives memberships, single and joint, with every suffrage.
 func Memberships() []Sample[protocol.Membership] {
 	single := joint()
 	single.Outgoing = nil
 	return []Sample[protocol.Membership]{
 		{"single", single},
 		{"joint", joint()},
+		{"leaving", leaving()},
 		{"empty", protocol.Membership{}},
 	}
+}
+
+// leaving is a joint configuration whose old voter 7 has no place in the new one.
+func leaving() protocol.Membership {
+	m := joint()
+	m.Members = append(m.Members[:2:2], protocol.Member{ID: 7, Address: "demo-7-0.demo-peers:2380", Suffrage: protocol.Leaving}, m.Members[2])
+	return m
 }
 
 func joint() protocol.Membership {

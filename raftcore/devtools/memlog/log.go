@@ -87,8 +87,8 @@ func (l *Log) Append(entries []protocol.Entry, done func(error)) {
 }
 
 // Reset implements storage.Log.
-func (l *Log) Reset(base protocol.EntryID, done func(error)) {
-	l.enqueue(func(s *Sequence) { s.Reset(base) }, done)
+func (l *Log) Reset(base protocol.EntryID, configuration []byte, done func(error)) {
+	l.enqueue(func(s *Sequence) { s.Reset(base, configuration) }, done)
 }
 
 func (l *Log) enqueue(do func(*Sequence), done func(error)) {

@@ -11,9 +11,10 @@ import (
 // Sequence is a log as a plain value: the entries above a base, without gaps. It
 // has no lock. The zero value is an empty log.
 type Sequence struct {
-	base    protocol.EntryID
-	entries []protocol.Entry
-	damaged []protocol.Index // in (base, last], ascending
+	base          protocol.EntryID
+	configuration []byte // payload of the last Configuration entry at or before the base
+	entries       []protocol.Entry
+	damaged       []protocol.Index // in (base, last], ascending
 }
 
 // Base gives the identity of the entry before the first one that is held.
@@ -49,19 +50,34 @@ func (s *Sequence) Insert(entries []protocol.Entry) (cut int) {
 	return cut
 }
 
-// Reset makes the log empty with another base.
-func (s *Sequence) Reset(base protocol.EntryID) { *s = Sequence{base: base} }
+// Reset makes the log empty with another base, and the payload of the last Configuration
+// entry up to there, nil for none.
+func (s *Sequence) Reset(base protocol.EntryID, configuration []byte) {
+	*s = Sequence{base: base, configuration: configuration}
+}
 
 // Compact forgets the entries up to and including upTo, which must be held or be the
 // base, and gives the new base.
 func (s *Sequence) Compact(upTo protocol.Index) protocol.EntryID {
 	if upTo > s.base.Index {
 		n := upTo - s.base.Index
+		s.configuration = s.Configuration(upTo)
 		s.base = s.entries[n-1].ID()
 		s.entries = s.entries[n:]
 		s.forgetDamage(upTo, noIndex)
 	}
 	return s.base
+}
+
+// Configuration gives the payload of the last Configuration entry up to and including an
+// index that is held or the base's; nil for none.
+func (s *Sequence) Configuration(upTo protocol.Index) []byte {
+	for i := upTo; i > s.base.Index; i-- {
+		if e := s.entries[i-s.base.Index-1]; e.Kind == protocol.EntryConfiguration {
+			return e.Payload
+		}
+	}
+	return s.configuration
 }
 
 // Read gives copies of the entries from lo up to and including hi, which must be
@@ -84,13 +100,16 @@ func (s *Sequence) Read(lo, hi protocol.Index, maxBytes int) []protocol.Entry {
 
 // Clone gives an independent copy.
 func (s *Sequence) Clone() Sequence {
-	return Sequence{base: s.base, entries: slices.Clone(s.entries), damaged: slices.Clone(s.damaged)}
+	return Sequence{base: s.base, configuration: s.configuration, entries: slices.Clone(s.entries), damaged: slices.Clone(s.damaged)}
 }
 
 // State describes what is held.
 func (s *Sequence) State() protocol.LogState {
-	st := protocol.LogState{Base: s.base, Last: s.Last().Index}
+	st := protocol.LogState{Base: s.base, Last: s.Last().Index, Configuration: s.configuration}
 	for _, e := range s.entries {
+		if e.Kind == protocol.EntryConfiguration {
+			st.Configurations = append(st.Configurations, e)
+		}
 		if n := len(st.Terms); n == 0 || st.Terms[n-1].Term != e.Term {
 			st.Terms = append(st.Terms, protocol.TermStart{Term: e.Term, First: e.Index})
 		}

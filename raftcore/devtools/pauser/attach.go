@@ -93,8 +93,8 @@ func (l *watchedLog) Append(entries []protocol.Entry, done func(error)) {
 }
 
 // Reset implements storage.Log.
-func (l *watchedLog) Reset(base protocol.EntryID, done func(error)) {
-	l.Log.Reset(base, l.told(base.Index, done))
+func (l *watchedLog) Reset(base protocol.EntryID, configuration []byte, done func(error)) {
+	l.Log.Reset(base, configuration, l.told(base.Index, done))
 }
 
 func (l *watchedLog) told(last protocol.Index, done func(error)) func(error) {

@@ -51,7 +51,7 @@ func (d *disk) write(p persist) {
 		d.log.Insert(p.entries)
 	}
 	if p.install != nil {
-		d.log.Reset(p.install.meta.Last)
+		d.log.Reset(p.install.meta.Last, encodeMembership(p.install.meta.Membership))
 	}
 }
 
@@ -80,7 +80,7 @@ func (d *disk) tear(n int) {
 func (d *disk) recover(initial protocol.Membership, empty state, durableMachine bool) (replica.Restore, state) {
 	snap := d.snapshot
 	if term, ok := d.log.Term(snap.meta.Last.Index); snap.meta.Last.Index > d.log.Base().Index && (!ok || term != snap.meta.Last.Term) {
-		d.log.Reset(snap.meta.Last) // it conflicts with the snapshot, or ends before it (paper section 7)
+		d.log.Reset(snap.meta.Last, encodeMembership(snap.meta.Membership)) // it conflicts with the snapshot, or ends before it (paper section 7)
 	}
 	if snap.meta.Last.Index == 0 {
 		snap.meta.Membership, snap.state = initial, empty
@@ -89,7 +89,7 @@ func (d *disk) recover(initial protocol.Membership, empty state, durableMachine 
 	if durableMachine && d.machine.last.Index > machine.last.Index {
 		machine = d.machine
 	}
-	return replica.Restore{Hard: d.hard, Log: d.log.State(), Applied: machine.last, Membership: snap.meta.Membership}, machine.copy()
+	return replica.Restore{Hard: d.hard, Log: d.log.State(), Applied: machine.last, Membership: snap.meta.Membership, MembershipAt: snap.meta.Last.Index}, machine.copy()
 }
 
 // loseLog takes entries from the end of the log, but none that the snapshot has, and

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
 	"github.com/quorate/quorate/raftcore/machine"
@@ -52,6 +53,17 @@ func newMember(c *Cluster, id protocol.MemberID, r random) *member {
 	return m
 }
 
+// memberships encodes them as the members of a real cluster do.
+var memberships = codec.Memberships{Serializer: codec.Msgpack{}}
+
+func encodeMembership(m protocol.Membership) []byte {
+	payload, err := memberships.EncodeMembership(m)
+	if err != nil {
+		panic(err) // every membership can be encoded
+	}
+	return payload
+}
+
 // votes tells voters from learners.
 func (m *member) votes() bool { return int(m.id) <= m.c.options.Members }
 
@@ -98,6 +110,7 @@ func (m *member) config(boot uint64) replica.Config {
 		LeaseTicks:          o.LeaseTicks,
 		LeasePromise:        o.LeaseTicks > 0,
 		Serial:              o.Serial,
+		Memberships:         memberships,
 		Mutation:            o.mutation,
 	}
 }

@@ -57,7 +57,7 @@ func (m *member) install(in *replica.Install) {
 	}
 	m.c.note(m, "installs the snapshot up to %v", s.meta.Last)
 	m.c.check.installing(m, s.meta.Last)
-	m.log.Reset(s.meta.Last)
+	m.log.Reset(s.meta.Last, encodeMembership(s.meta.Membership))
 	m.disk.queue = append(m.disk.queue, persist{seq: in.Seq, install: &s})
 }
 

@@ -46,6 +46,10 @@ const (
 	LeaseWithoutDrift                           // a leader's lease is as long as an election timeout of its own clock
 	LeaseAfterTransfer                          // a leader that hands over, or gave that up, still has a lease
 	ReadFromNewLeaderBeforeNoOp                 // a new leader answers reads before it knows what is committed
+	ChangeBeforeCommitInTerm                    // a leader changes the membership before it has committed an entry of its term
+	ChangeEffectOnCommit                        // a configuration takes effect when it is committed, not when it is appended
+	JointNeedsOnlyNew                           // a joint configuration decides by a majority of its new half
+	RemovedLeaderCountsItself                   // a leader that is no voter any more counts itself
 )
 
 // Has reports whether the bug b is on.

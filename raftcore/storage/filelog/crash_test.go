@@ -138,8 +138,9 @@ func (w *workload) queue(s *Store, gate bool) {
 		return
 	case p < 14:
 		id := protocol.EntryID{Term: last.Term + 1, Index: base + protocol.Index(w.rng.IntN(30))}
-		w.states = append(w.states, logState{full: storagetest.Model{Base: id}, base: id.Index})
-		s.Log.Reset(id, w.done(gate))
+		members := fmt.Appendf(nil, "members as of %d", id.Index)
+		w.states = append(w.states, logState{full: storagetest.Model{Base: id, Configuration: members}, base: id.Index})
+		s.Log.Reset(id, members, w.done(gate))
 		return
 	}
 	at, term := last.Index+1, max(last.Term, 1)
@@ -185,6 +186,9 @@ func (w *workload) entries(term protocol.Term, at protocol.Index) []protocol.Ent
 			payload[j] = byte(w.rng.Uint32())
 		}
 		es[i] = protocol.Entry{Term: term, Index: at + protocol.Index(i), Kind: protocol.EntryCommand, Payload: payload}
+		if w.rng.IntN(10) == 0 && len(payload) > 0 {
+			es[i].Kind = protocol.EntryConfiguration
+		}
 	}
 	return es
 }

@@ -39,11 +39,14 @@
 //
 //	0x80 head   the first record of a segment; term and index: the last entry before it;
 //	            payload: term and index of the base, and the offset at which the records
-//	            of the segment before it end, 8 bytes each
-//	0x81 base   the base moves to term and index
-//	0x82 reset  the log is empty, with the base term and index
+//	            of the segment before it end, 8 bytes each; then the configuration
+//	0x81 base   the base moves to term and index; payload: the configuration
+//	0x82 reset  the log is empty, with the base term and index; payload: the configuration
 //	0x83 mark   changes nothing; it is the last record after recovery and after an
 //	            orderly close, and proves that all before it had been durable
+//
+// The configuration there is the payload of the last Configuration entry at or before the
+// base, empty when there is none: the log forgets entries, but never who the members are.
 //
 // An entry with an index that the log has already cuts off that index and all after it.
 //

@@ -6,28 +6,40 @@ import (
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
-// history is what the log holds, without where: base, last and terms. It follows the
-// operations of the log in their order.
+// history is what the log holds, without where: base, last, terms and configurations. It
+// follows the operations of the log in their order.
 type history struct {
 	base  protocol.EntryID
 	last  protocol.EntryID
 	terms []protocol.TermStart // of (base, last], ascending
+
+	configuration  []byte           // payload of the last Configuration entry at or before base
+	configurations []protocol.Entry // those in (base, last], ascending
 }
 
 func (h *history) state() protocol.LogState {
-	return protocol.LogState{Base: h.base, Last: h.last.Index, Terms: slices.Clone(h.terms)}
+	return protocol.LogState{
+		Base: h.base, Last: h.last.Index, Terms: slices.Clone(h.terms),
+		Configuration: h.configuration, Configurations: slices.Clone(h.configurations),
+	}
 }
 
 // append takes over an entry at an index in (base, last+1]; what was there and after
-// it is cut off.
-func (h *history) append(id protocol.EntryID) {
-	for n := len(h.terms); n > 0 && h.terms[n-1].First >= id.Index; n-- {
+// it is cut off. The payload of a Configuration entry is kept.
+func (h *history) append(e *protocol.Entry) {
+	for n := len(h.terms); n > 0 && h.terms[n-1].First >= e.Index; n-- {
 		h.terms = h.terms[:n-1]
 	}
-	if n := len(h.terms); n == 0 || h.terms[n-1].Term != id.Term {
-		h.terms = append(h.terms, protocol.TermStart{Term: id.Term, First: id.Index})
+	for n := len(h.configurations); n > 0 && h.configurations[n-1].Index >= e.Index; n-- {
+		h.configurations = h.configurations[:n-1]
 	}
-	h.last = id
+	if n := len(h.terms); n == 0 || h.terms[n-1].Term != e.Term {
+		h.terms = append(h.terms, protocol.TermStart{Term: e.Term, First: e.Index})
+	}
+	if e.Kind == protocol.EntryConfiguration {
+		h.configurations = append(h.configurations, *e)
+	}
+	h.last = e.ID()
 }
 
 // term gives the term of an entry in [base, last].
@@ -51,7 +63,13 @@ func (h *history) compact(base protocol.EntryID) {
 		h.terms = slices.Clone(h.terms)
 		h.terms[0].First = base.Index + 1
 	}
+	for len(h.configurations) > 0 && h.configurations[0].Index <= base.Index {
+		h.configuration = h.configurations[0].Payload
+		h.configurations = h.configurations[1:]
+	}
 	h.base = base
 }
 
-func (h *history) reset(base protocol.EntryID) { *h = history{base: base, last: base} }
+func (h *history) reset(base protocol.EntryID, configuration []byte) {
+	*h = history{base: base, last: base, configuration: configuration}
+}

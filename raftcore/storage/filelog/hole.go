@@ -111,7 +111,8 @@ func (r *replay) damaged(s *segment, data []byte, stop frame, cause error, sure 
 	if errors.Is(cause, codec.ErrFramePayload) && next <= sure {
 		switch kind := stop.entry.Kind; {
 		case kind < codec.FrameOwnKinds:
-			if err := r.entry(stop.entry.ID(), stop.offset); err != nil {
+			named := protocol.Entry{Term: stop.entry.Term, Index: stop.entry.Index} // its payload is nobody's
+			if err := r.entry(named, stop.offset); err != nil {
 				return 0, r.wrong(s, stop, fmt.Errorf("%w, and %w", cause, err))
 			}
 			r.holes = append(r.holes, &hole{segment: s, from: stop.offset, to: next, cause: cause, frame: &stop, entries: []protocol.EntryID{stop.entry.ID()}})
@@ -210,7 +211,7 @@ func (r *replay) uncertain(h *hole, id protocol.EntryID) {
 func (r *replay) fill(upTo protocol.Index, offset int64, take func(protocol.EntryID)) {
 	for r.last.Index < upTo {
 		next := protocol.EntryID{Term: r.last.Term, Index: r.last.Index + 1}
-		r.history.append(next)
+		r.history.append(&protocol.Entry{Term: next.Term, Index: next.Index})
 		placed(r.chain, next.Index, offset)
 		take(next)
 	}

@@ -234,7 +234,7 @@ func makeSegment(fsys vfs.FS, dir string, o Options, seq uint64, free string, fi
 	page := encodeHeader(seq, s.salt)
 	if first != nil {
 		page = placeOf(s.salt, dataStart).AppendFrame(page, flagStart, first.record())
-		s.end = int64(len(page))
+		s.end, s.body = int64(len(page)), int64(len(page))
 	}
 	if _, err := s.file.WriteAt(page, 0); err != nil {
 		return s, err

@@ -51,6 +51,7 @@ type op struct {
 	record  protocol.EntryKind // kindBase, kindReset or kindMark when entries is nil
 	id      protocol.EntryID
 	repair  *repair // to be written when entries is nil
+	payload []byte  // of kindBase and kindReset: the configuration as of the base
 	done    func(error)
 }
 
@@ -96,7 +97,7 @@ func (l *Log) Append(entries []protocol.Entry, done func(error)) {
 	}
 	l.mu.tail = append(l.mu.tail[:first-l.mu.tailFrom], entries...)
 	for i := range entries {
-		l.mu.append(entries[i].ID())
+		l.mu.append(&entries[i])
 	}
 	if len(l.mu.holes) > 0 {
 		cutHoles(l.mu.holes, first)
@@ -145,24 +146,24 @@ func (l *Log) Compact(upTo protocol.Index) error {
 	id := protocol.EntryID{Term: l.mu.term(upTo), Index: upTo}
 	l.mu.compact(id)
 	l.mu.holes = living(l.mu.holes, upTo)
-	l.mu.queue.add(op{record: kindBase, id: id})
+	l.mu.queue.add(op{record: kindBase, id: id, payload: l.mu.configuration})
 	l.work.Signal()
 	return nil
 }
 
 // Reset implements storage.Log.
-func (l *Log) Reset(base protocol.EntryID, done func(error)) {
+func (l *Log) Reset(base protocol.EntryID, configuration []byte, done func(error)) {
 	l.mu.Lock()
 	if l.mu.closing {
 		l.mu.Unlock()
 		go done(storage.ErrClosed)
 		return
 	}
-	l.mu.reset(base)
+	l.mu.reset(base, configuration)
 	l.mu.holes = nil
 	l.mu.tail, l.mu.tailFrom = l.mu.tail[:0], base.Index+1
 	l.mu.queue.from = base.Index + 1
-	l.mu.queue.add(op{record: kindReset, id: base, done: done})
+	l.mu.queue.add(op{record: kindReset, id: base, payload: configuration, done: done})
 	l.mu.Unlock()
 	l.work.Signal()
 }

@@ -1,6 +1,7 @@
 package filelog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -14,9 +15,10 @@ const (
 	// kindHead is the first record of each segment and a part of the first write
 	// there. Term and Index are those of the last entry before it; see head.
 	kindHead = codec.FrameOwnKinds + 0
-	// kindBase moves the base to Term and Index; what follows stays.
+	// kindBase moves the base to Term and Index; what follows stays. The payload is that of
+	// the last Configuration entry up to there, empty when there was none.
 	kindBase = codec.FrameOwnKinds + 1
-	// kindReset makes the log empty with the base Term and Index.
+	// kindReset makes the log empty with the base Term and Index, and a payload as kindBase.
 	kindReset = codec.FrameOwnKinds + 2
 	// kindMark changes nothing. It is written after recovery and at an orderly close
 	// and proves that all before it had been durable.
@@ -34,15 +36,19 @@ type head struct {
 	base    protocol.EntryID
 	last    protocol.EntryID
 	prevEnd int64 // 0 in the first segment of all
+
+	configuration []byte // as of the base; nil: none is known
 }
 
+// headPayload is the payload without the configuration.
 const headPayload = 24
 
 func (h head) record() protocol.Entry {
-	p := make([]byte, 0, headPayload)
+	p := make([]byte, 0, headPayload+len(h.configuration))
 	p = binary.LittleEndian.AppendUint64(p, uint64(h.base.Term))
 	p = binary.LittleEndian.AppendUint64(p, uint64(h.base.Index))
 	p = binary.LittleEndian.AppendUint64(p, uint64(h.prevEnd))
+	p = append(p, h.configuration...)
 	return protocol.Entry{Kind: kindHead, Term: h.last.Term, Index: h.last.Index, Payload: p}
 }
 
@@ -57,7 +63,18 @@ func parseHead(e protocol.Entry) (head, error) {
 		},
 		last:    e.ID(),
 		prevEnd: int64(binary.LittleEndian.Uint64(e.Payload[16:])),
+
+		configuration: kept(e.Payload[headPayload:]),
 	}, nil
+}
+
+// kept copies a configuration out of the buffer that it was read into; nil stands for an
+// empty one, which is none.
+func kept(p []byte) []byte {
+	if len(p) == 0 {
+		return nil
+	}
+	return bytes.Clone(p)
 }
 
 func idRecord(kind protocol.EntryKind, id protocol.EntryID) protocol.Entry {

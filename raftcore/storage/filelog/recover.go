@@ -184,7 +184,7 @@ func start(fsys vfs.FS, dir string, o Options, r *replay, free []string) *Log {
 	l.mu.holes = living(r.holes, r.base.Index)
 	active := r.chain[len(r.chain)-1]
 	l.mu.keeper = keeperState{seq: active.seq + 1, wanted: true, free: free}
-	l.writer = writer{log: l, active: active, state: history{base: r.base, last: r.last}}
+	l.writer = writer{log: l, active: active, state: history{base: r.base, last: r.last, configuration: r.configuration}}
 	l.writer.batch.from = noIndex
 
 	l.mu.Lock()

@@ -1,6 +1,7 @@
 package filelog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -53,6 +54,7 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 		}
 		if first {
 			first = false
+			s.body = f.offset + int64(f.size)
 			return r.head(f, prev)
 		}
 		return r.record(f)
@@ -126,7 +128,7 @@ func (r *replay) head(f frame, prev *segment) error {
 		return err
 	}
 	if prev == nil {
-		r.history = history{base: h.base, last: h.last}
+		r.history = history{base: h.base, last: h.last, configuration: h.configuration}
 		r.missing = h.last.Index
 		return nil
 	}
@@ -139,6 +141,13 @@ func (r *replay) head(f frame, prev *segment) error {
 	if h.base != r.base || h.last != r.last {
 		return fmt.Errorf("the log was (%v, %v] when this segment was begun, but the segments before it hold (%v, %v]", h.base, h.last, r.base, r.last)
 	}
+	if h.configuration != nil && !bytes.Equal(h.configuration, r.configuration) {
+		if len(r.holes) > 0 {
+			r.configuration = h.configuration // the record of the other one is damaged
+			return nil
+		}
+		return fmt.Errorf("the configuration as of entry %d was another one when this segment was begun than the segments before it tell", h.base.Index)
+	}
 	return nil
 }
 
@@ -147,7 +156,11 @@ func (r *replay) record(f frame) error {
 	id := f.entry.ID()
 	switch {
 	case f.entry.Kind < codec.FrameOwnKinds:
-		return r.entry(id, f.offset)
+		e := f.entry
+		if e.Kind == protocol.EntryConfiguration {
+			e.Payload = kept(e.Payload)
+		}
+		return r.entry(e, f.offset)
 	case f.entry.Kind == kindBase:
 		if err := r.reach(id); err != nil {
 			return err
@@ -156,8 +169,11 @@ func (r *replay) record(f frame) error {
 			return fmt.Errorf("the base is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 		}
 		r.moveBase(id)
+		if len(f.entry.Payload) > 0 { // the entry itself may be in a segment that is gone
+			r.configuration = kept(f.entry.Payload)
+		}
 	case f.entry.Kind == kindReset:
-		r.history.reset(id)
+		r.history.reset(id, kept(f.entry.Payload))
 		r.missing, r.open, r.doubt = id.Index, nil, doubtful{}
 		for _, c := range r.chain {
 			c.offsets = nil
@@ -174,7 +190,8 @@ func (r *replay) record(f frame) error {
 }
 
 // entry takes over an entry whose record is, or was, at an offset of the last segment.
-func (r *replay) entry(id protocol.EntryID, offset int64) error {
+func (r *replay) entry(e protocol.Entry, offset int64) error {
+	id := e.ID()
 	if id.Index <= r.base.Index {
 		return fmt.Errorf("the record is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 	}
@@ -186,7 +203,7 @@ func (r *replay) entry(id protocol.EntryID, offset int64) error {
 			return err
 		}
 	}
-	r.history.append(id)
+	r.history.append(&e)
 	r.missing = min(r.missing, id.Index-1)
 	r.doubt.cut(id.Index)
 	cutHoles(r.holes, id.Index)

@@ -44,6 +44,7 @@ type segment struct {
 	name    string
 	file    vfs.File
 	end     int64 // where the next frame goes
+	body    int64 // where the frame after the head is, or goes
 	first   protocol.Index
 	offsets []uint32
 

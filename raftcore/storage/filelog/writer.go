@@ -15,7 +15,7 @@ type writer struct {
 	log    *Log
 	batch  batch    // being written
 	active *segment // the last of the chain
-	state  history  // base and last as of the records in buf; terms are not kept
+	state  history  // as of the records in buf; terms and configurations above the base are not kept
 
 	buf      []byte // frames for active.end
 	places   []place
@@ -93,7 +93,9 @@ func (w *writer) add(o *op) error {
 		}
 		return nil
 	case kindBase, kindReset:
-		if err := w.put(idRecord(o.record, o.id)); err != nil {
+		record := idRecord(o.record, o.id)
+		record.Payload = o.payload
+		if err := w.put(record); err != nil {
 			return err
 		}
 		w.apply(o)
@@ -116,11 +118,11 @@ func (w *writer) add(o *op) error {
 
 func (w *writer) apply(o *op) {
 	if o.record == kindReset {
-		w.state.reset(o.id)
+		w.state.reset(o.id, o.payload)
 		w.places = append(w.places, place{})
 		return
 	}
-	w.state.base = o.id
+	w.state.base, w.state.configuration = o.id, o.payload
 }
 
 // put frames a record, in the next segment when the present one is full.
@@ -144,7 +146,7 @@ func (w *writer) put(e protocol.Entry) error {
 // its head takes any frame, so that entries may be larger than segments.
 func (w *writer) fits(size int) bool {
 	at := w.active.end + int64(len(w.buf))
-	return at+int64(size) <= w.log.opts.SegmentSize || at <= dataStart+headPayload+codec.FrameOverhead
+	return at+int64(size) <= w.log.opts.SegmentSize || at <= w.active.body
 }
 
 func (w *writer) frame(e protocol.Entry) (offset int64) {
@@ -163,9 +165,10 @@ func (w *writer) rotate() error {
 	if err != nil {
 		return fmt.Errorf("the next log file: %w", err)
 	}
-	h := head{base: w.state.base, last: w.state.last, prevEnd: w.active.end}
+	h := head{base: w.state.base, last: w.state.last, prevEnd: w.active.end, configuration: w.state.configuration}
 	w.active = next
 	w.frame(h.record())
+	next.body = next.end + int64(len(w.buf))
 	return nil
 }
 

@@ -52,6 +52,14 @@ func EqualEntries(a, b []protocol.Entry) bool {
 	})
 }
 
+// Configuration makes a Configuration entry, with a payload of its own.
+func Configuration(term protocol.Term, index protocol.Index) protocol.Entry {
+	return protocol.Entry{
+		Term: term, Index: index, Kind: protocol.EntryConfiguration,
+		Payload: fmt.Appendf(nil, "members by entry %d of term %d", index, term),
+	}
+}
+
 // Entries makes n entries from an index on, with distinct payloads.
 func Entries(term protocol.Term, first protocol.Index, n int) []protocol.Entry {
 	es := make([]protocol.Entry, n)

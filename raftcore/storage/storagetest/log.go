@@ -46,6 +46,7 @@ func TestLog(t *testing.T, open func(t *testing.T) LogUnderTest) {
 		"reset forgets everything":               resetForgets,
 		"reset to a lower base":                  resetLower,
 		"large and empty payloads":               payloads,
+		"configurations are noted":               configurations,
 		"reads go on beside appends":             readsBeside,
 		"close finishes the queue":               closeFinishes,
 		"a closed log refuses":                   closedRefuses,
@@ -121,8 +122,9 @@ func (f *logFixture) compact(upTo protocol.Index) {
 func (f *logFixture) reset(base protocol.EntryID) {
 	f.t.Helper()
 	done := make(chan error, 1)
-	f.Log.Reset(base, func(err error) { done <- err })
-	f.model.Reset(base)
+	configuration := fmt.Appendf(nil, "members as of %d", base.Index)
+	f.Log.Reset(base, configuration, func(err error) { done <- err })
+	f.model.Reset(base, configuration)
 	f.expect()
 	if err := wait(f.t, done); err != nil {
 		f.t.Fatalf("reset to %v: %v", base, err)
@@ -312,6 +314,33 @@ func resetLower(_ *testing.T, f *logFixture) {
 	f.reset(protocol.EntryID{Term: 2, Index: 4})
 	f.expect()
 	f.append(Entries(2, 5, 2)...)
+	f.expect()
+}
+
+// configurations: the log tells of all configurations that it holds, and never forgets the
+// one as of its base, whatever is cut off, compacted, emptied and reopened.
+func configurations(_ *testing.T, f *logFixture) {
+	f.append(Entries(1, 1, 2)...)
+	f.append(Configuration(1, 3), Configuration(1, 4))
+	f.append(Entries(1, 5, 2)...)
+	f.append(Configuration(1, 7))
+	f.expect()
+	f.append(Entries(2, 7, 1)...) // cuts the last one off
+	f.expect()
+	f.append(Configuration(2, 8))
+	for _, upTo := range []protocol.Index{2, 3, 6, 7} {
+		f.compact(upTo)
+		f.expect()
+	}
+	f.reset(protocol.EntryID{Term: 3, Index: 20})
+	f.append(Entries(3, 21, 4)...)
+	f.compact(22)
+	f.expect()
+	f.append(Configuration(3, 25))
+	f.compact(25)
+	f.expect()
+	f.reopen()
+	f.model = realign(f.Log, f.model)
 	f.expect()
 }
 

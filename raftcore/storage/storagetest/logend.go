@@ -88,7 +88,7 @@ func errorsStick(t *testing.T, f *logFixture) {
 		}
 	}
 	done := make(chan error, 1)
-	f.Log.Reset(protocol.EntryID{Term: 2, Index: 50}, func(err error) { done <- err })
+	f.Log.Reset(protocol.EntryID{Term: 2, Index: 50}, nil, func(err error) { done <- err })
 	if err := wait(t, done); err == nil {
 		t.Fatal("reset was reported durable by a disk that fails")
 	}
@@ -117,11 +117,11 @@ func randomOperations(t *testing.T, f *logFixture) {
 		base := f.model.Base.Index
 		switch p := rng.IntN(100); {
 		case p < 60:
-			f.queue(Entries(term, last+1, 1+rng.IntN(6))...)
+			f.queue(f.some(rng, term, last+1, 6)...)
 		case p < 75 && last > base:
 			term++
 			at := base + 1 + protocol.Index(rng.Uint64N(uint64(last-base)))
-			f.queue(Entries(term, at, 1+rng.IntN(4))...)
+			f.queue(f.some(rng, term, at, 4)...)
 		case p < 85 && last > base:
 			f.compact(base + 1 + protocol.Index(rng.Uint64N(uint64(last-base))))
 		case p < 88:
@@ -133,6 +133,17 @@ func randomOperations(t *testing.T, f *logFixture) {
 		}
 		f.expect()
 	}
+}
+
+// some makes up to most entries, of which some are configurations.
+func (f *logFixture) some(rng *rand.Rand, term protocol.Term, first protocol.Index, most int) []protocol.Entry {
+	es := Entries(term, first, 1+rng.IntN(most))
+	for i, e := range es {
+		if rng.IntN(8) == 0 {
+			es[i] = Configuration(term, e.Index)
+		}
+	}
+	return es
 }
 
 // realign lets a model take over the base of a reopened log, which may have kept what

@@ -11,11 +11,13 @@ import (
 type Model struct {
 	Base    protocol.EntryID
 	Entries []protocol.Entry // from Base.Index+1 on, without gaps
+
+	Configuration []byte // payload of the last Configuration entry at or before Base
 }
 
 // Clone gives a copy that shares the payloads.
 func (m Model) Clone() Model {
-	return Model{Base: m.Base, Entries: slices.Clone(m.Entries)}
+	return Model{Base: m.Base, Entries: slices.Clone(m.Entries), Configuration: m.Configuration}
 }
 
 // Last gives the identity of the last entry, or the base when there is none.
@@ -38,17 +40,27 @@ func (m *Model) Compact(upTo protocol.Index) {
 		return
 	}
 	n := upTo - m.Base.Index
+	for _, e := range m.Entries[:n] {
+		if e.Kind == protocol.EntryConfiguration {
+			m.Configuration = e.Payload
+		}
+	}
 	m.Base = m.Entries[n-1].ID()
 	m.Entries = slices.Clone(m.Entries[n:])
 }
 
-// Reset makes the log empty with a base.
-func (m *Model) Reset(base protocol.EntryID) { *m = Model{Base: base} }
+// Reset makes the log empty with a base and the configuration as of it.
+func (m *Model) Reset(base protocol.EntryID, configuration []byte) {
+	*m = Model{Base: base, Configuration: configuration}
+}
 
 // State is what the log's State must give.
 func (m Model) State() protocol.LogState {
-	s := protocol.LogState{Base: m.Base, Last: m.Last().Index}
+	s := protocol.LogState{Base: m.Base, Last: m.Last().Index, Configuration: m.Configuration}
 	for _, e := range m.Entries {
+		if e.Kind == protocol.EntryConfiguration {
+			s.Configurations = append(s.Configurations, e)
+		}
 		if n := len(s.Terms); n == 0 || s.Terms[n-1].Term != e.Term {
 			s.Terms = append(s.Terms, protocol.TermStart{Term: e.Term, First: e.Index})
 		}
