@@ -43,7 +43,6 @@ var Checks = []Check{
 	{"the architecture names code that exists", documentNames},
 	{"every feature has a proof or an open issue", features},
 	{"every message, condition and option is explained", explained},
-	{"contracts are kept and seen to be", contractsKept},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
 	{"the tests of every module are run", testedModules},

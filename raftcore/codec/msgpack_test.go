@@ -107,18 +107,6 @@ func FuzzMembership(f *testing.F) {
 	fuzz(f, "membership", codec.Msgpack{}.EncodeMembership, codec.Msgpack{}.DecodeMembership)
 }
 
-func FuzzSessionChange(f *testing.F) {
-	fuzz(f, "session_change", codec.Msgpack{}.EncodeSessionChange, codec.Msgpack{}.DecodeSessionChange)
-}
-
-func FuzzSession(f *testing.F) {
-	fuzz(f, "session", codec.Msgpack{}.EncodeSession, codec.Msgpack{}.DecodeSession)
-}
-
-func FuzzSessionsHead(f *testing.F) {
-	fuzz(f, "sessions_head", codec.Msgpack{}.EncodeSessionsHead, codec.Msgpack{}.DecodeSessionsHead)
-}
-
 // batch is an AppendRequest of n entries with payloads of the size.
 func batch(n, size int) protocol.Message {
 	b := &protocol.AppendRequest{Prev: protocol.EntryID{Term: 7, Index: 123456}, Commit: 123400, Round: 9}

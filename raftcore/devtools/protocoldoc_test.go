@@ -33,22 +33,24 @@ var plays = []struct {
 	options func(seed uint64) sim.Options
 	stage   func(*play) bool
 	shows   extras
+	hosts   func(*hostPlay) // instead of options and stage
 }{
-	{"replication", three, replication, extras{}},
-	{"election", three, election, extras{preVotes: true}},
-	{"split-vote", four, splitVote, extras{}},
-	{"not-written", three, notWritten, extras{}},
-	{"written-by-the-leader-only", oneAtATime, writtenByTheLeaderOnly, extras{}},
-	{"one-follower-of-five", five, oneFollowerOfFive, extras{}},
-	{"absent-follower", three, absentFollower, extras{}},
-	{"older-disk", three, olderDisk, extras{lives: true}},
-	{"empty-disk", three, emptyDisk, extras{lives: true}},
-	{"snapshot", three, snapshotForALaggard, extras{}},
-	{"transfer", three, transferOfLeadership, extras{}},
-	{"resigned", three, resigned, extras{preVotes: true}},
-	{"read", three, readAtAFollower, extras{rounds: true}},
-	{"forward", three, forwarded, extras{}},
-	{"forward-refused", three, forwardRefused, extras{}},
+	{"replication", three, replication, extras{}, nil},
+	{"election", three, election, extras{preVotes: true}, nil},
+	{"split-vote", four, splitVote, extras{}, nil},
+	{"not-written", three, notWritten, extras{}, nil},
+	{"written-by-the-leader-only", oneAtATime, writtenByTheLeaderOnly, extras{}, nil},
+	{"one-follower-of-five", five, oneFollowerOfFive, extras{}, nil},
+	{"absent-follower", three, absentFollower, extras{}, nil},
+	{"older-disk", three, olderDisk, extras{lives: true}, nil},
+	{"empty-disk", three, emptyDisk, extras{lives: true}, nil},
+	{"snapshot", inChunks, snapshotForALaggard, extras{}, nil},
+	{"transfer", three, transferOfLeadership, extras{}, nil},
+	{"resigned", three, resigned, extras{preVotes: true}, nil},
+	{"read", three, readAtAFollower, extras{rounds: true}, nil},
+	{"forward", three, forwarded, extras{}, nil},
+	{"forward-refused", three, forwardRefused, extras{}, nil},
+	{"repair", nil, nil, extras{}, damagedRecord},
 }
 
 func three(seed uint64) sim.Options { return sim.Calm(seed, 3) }
@@ -57,6 +59,13 @@ func three(seed uint64) sim.Options { return sim.Calm(seed, 3) }
 func four(seed uint64) sim.Options {
 	o := sim.Calm(seed, 4)
 	o.ElectionTicks = 3
+	return o
+}
+
+// inChunks sends a snapshot in two pieces.
+func inChunks(seed uint64) sim.Options {
+	o := sim.Calm(seed, 3)
+	o.ChunkBytes = 50
 	return o
 }
 
@@ -86,7 +95,11 @@ func TestProtocolDocument(t *testing.T) {
 	got := string(text)
 	for _, p := range plays {
 		t.Run(p.name, func(t *testing.T) {
-			ours := diagram.Mermaid(legible(perform(t, p.options, p.stage), p.shows))
+			played := func() *play { return perform(t, p.options, p.stage) }
+			if p.hosts != nil {
+				played = func() *play { return performHosts(t, p.hosts) }
+			}
+			ours := diagram.Mermaid(legible(played(), p.shows))
 			if n := arrows(ours); n > maxArrows {
 				t.Errorf("the picture has %d arrows, more than %d cannot be followed:\n%s", n, maxArrows, ours)
 			}

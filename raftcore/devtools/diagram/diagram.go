@@ -14,7 +14,7 @@ import (
 // change is drawn when the member's role, term or commit index is another one than
 // before.
 func Mermaid(events []pauser.Event) string {
-	d := drawing{last: map[protocol.MemberID]pauser.Status{}}
+	d := drawing{last: map[protocol.MemberID]pauser.Status{}, size: map[protocol.EntryID]int64{}}
 	d.line("sequenceDiagram")
 	for _, id := range members(events) {
 		d.line("    participant M%d as member %d", id, id)
@@ -28,6 +28,7 @@ func Mermaid(events []pauser.Event) string {
 type drawing struct {
 	strings.Builder
 	last map[protocol.MemberID]pauser.Status
+	size map[protocol.EntryID]int64 // of snapshots
 }
 
 func (d *drawing) line(format string, args ...any) { fmt.Fprintf(d, format+"\n", args...) }
@@ -36,9 +37,9 @@ func (d *drawing) event(e pauser.Event) {
 	m := e.Message
 	switch e.Kind {
 	case pauser.Arrived:
-		d.line("    M%d->>M%d: %s", m.From, m.To, label(m))
+		d.line("    M%d->>M%d: %s", m.From, m.To, d.label(m))
 	case pauser.Dropped:
-		d.line("    M%d-xM%d: %s", m.From, m.To, label(m))
+		d.line("    M%d-xM%d: %s", m.From, m.To, d.label(m))
 	case pauser.Changed:
 		d.change(e.Status)
 	case pauser.Fault:
@@ -76,8 +77,20 @@ func members(events []pauser.Event) []protocol.MemberID {
 	return slices.Compact(ids)
 }
 
-// label puts a message into a few words.
-func label(m protocol.Message) string {
+// label puts a message into a few words. That a snapshot has arrived as a whole is seen
+// from the requests before.
+func (d *drawing) label(m protocol.Message) string {
+	switch b := m.Body.(type) {
+	case *protocol.SnapshotRequest:
+		d.size[b.Meta.Last] = b.Meta.Size
+	case *protocol.SnapshotResponse:
+		if size, known := d.size[b.Last]; known && b.Offset == size && !b.Rejected {
+			return fmt.Sprintf("%v term %d, has all", b.Kind(), m.Term)
+		}
+	}
+	if m.Term == 0 { // a request for repair is of no term, and so is its answer
+		return m.Body.Kind().String() + content(m.Body)
+	}
 	return fmt.Sprintf("%v term %d", m.Body.Kind(), m.Term) + content(m.Body)
 }
 
@@ -120,20 +133,20 @@ func content(body protocol.Body) string {
 	return ""
 }
 
-// chunk names a part of a snapshot.
+// chunk names a part of a snapshot. How many bytes it has is of no interest.
 func chunk(body protocol.Body) string {
 	switch b := body.(type) {
 	case *protocol.SnapshotRequest:
-		s := fmt.Sprintf(", up to %d/%d, %s from %d", b.Meta.Last.Index, b.Meta.Last.Term, count(len(b.Data), "byte"), b.Offset)
+		s := fmt.Sprintf(", up to %d/%d, from byte %d", b.Meta.Last.Index, b.Meta.Last.Term, b.Offset)
 		if b.Done {
-			s += ", the last"
+			s += " to the end"
 		}
 		return s
 	case *protocol.SnapshotResponse:
 		if b.Rejected {
-			return fmt.Sprintf(", rejected, wants %d", b.Offset)
+			return fmt.Sprintf(", rejected, wants byte %d", b.Offset)
 		}
-		return fmt.Sprintf(", wants %d", b.Offset)
+		return fmt.Sprintf(", wants byte %d", b.Offset)
 	}
 	return ""
 }

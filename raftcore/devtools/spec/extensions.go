@@ -140,7 +140,7 @@ func (c *Check) OfferSnapshot(i, j server) error {
 	if v.state != leader {
 		return disabled("OfferSnapshot", "state[%d] is %v", i, v.state)
 	}
-	c.offers[offer{from: i, to: j, in: v.currentTerm}] = true
+	c.offers[offer{from: i, to: j, in: v.currentTerm}], c.offered[j] = true, true
 	return c.did("OfferSnapshot")
 }
 

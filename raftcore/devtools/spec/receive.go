@@ -166,7 +166,6 @@ func (s *step) matchOf(id server) (index, bool) {
 
 // snapshotReceived finds out whether a snapshot that has arrived is of use.
 func (s *step) snapshotReceived(in replica.SnapshotReceived) error {
-	s.snapshots[s.i] = append(s.snapshots[s.i], in.Meta.Last)
 	offered := s.offers[offer{from: in.From, to: s.i, in: in.Term}]
 	m := protocol.Message{From: in.From, To: s.i, Term: in.Term}
 	switch last := in.Meta.Last; {

@@ -96,19 +96,17 @@ func (p *persistent) torn(w write, from replica.Restore) bool {
 	return false
 }
 
-// recoveredFromSnapshot tries the snapshots that have arrived: one of them takes the place
-// of the log when the crash came before that was done.
+// recoveredFromSnapshot tries a snapshot that the server was sent: when the crash came
+// after it had arrived and before it was installed, it takes the place of the log now.
 func (c *Check) recoveredFromSnapshot(i server, from replica.Restore) bool {
-	v := c.servers[i]
-	for _, last := range c.snapshots[i] {
-		if from.Log.Base != last || from.Log.Last != last.Index || !c.committed.has(last) {
-			continue
-		}
-		v.durable.currentTerm, v.durable.votedFor = from.Hard.Term, from.Hard.Vote
-		v.durable.log = append(sequence{}, c.committed[:last.Index]...)
-		return true
+	last := from.Log.Base
+	if !c.offered[i] || last.Index == 0 || from.Log.Last != last.Index || !c.committed.has(last) {
+		return false
 	}
-	return false
+	d := &c.servers[i].durable
+	d.currentTerm, d.votedFor = from.Hard.Term, from.Hard.Vote
+	d.log = append(sequence{}, c.committed[:last.Index]...)
+	return true
 }
 
 // is reports whether this is what was found on a disk.

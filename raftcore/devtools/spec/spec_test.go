@@ -17,14 +17,13 @@ var (
 	only  = flag.String("spec.only", "", "explain these options only, as a failure prints them")
 )
 
-// explainable are the faults that the specification knows, as its Restart, its DropMessage and its
-// DuplicateMessage or as time that passes.
-const explainable = sim.Crash | sim.PowerLoss | sim.Partition | sim.Loss | sim.Duplication | sim.Delay | sim.Break |
-	sim.SlowDisk | sim.Compaction | sim.Transfer | sim.Resign | sim.Sleep | sim.Regicide | sim.Drift
+// unexplainable are the faults that the specification does not know: its disks keep what they
+// have.
+const unexplainable = sim.LostLog
 
 func options(seed uint64) sim.Options {
 	o := sim.OptionsFor(seed)
-	o.Faults &= explainable
+	o.Faults &^= unexplainable
 	return o
 }
 

@@ -115,7 +115,7 @@ type Check struct {
 	reigns    map[term]*reign
 	committed sequence
 	offers    map[offer]bool
-	snapshots map[server][]protocol.EntryID // that have arrived at a server
+	offered   map[server]bool // a snapshot was ever sent to it
 
 	counts map[string]int // of the actions
 }
@@ -124,7 +124,7 @@ type Check struct {
 func New() *Check {
 	return &Check{
 		servers: map[server]*variables{}, messages: map[protocol.Message]*sent{},
-		reigns: map[term]*reign{}, offers: map[offer]bool{}, snapshots: map[server][]protocol.EntryID{},
+		reigns: map[term]*reign{}, offers: map[offer]bool{}, offered: map[server]bool{},
 		counts: map[string]int{},
 	}
 }
