@@ -10,9 +10,12 @@
 //
 // Nothing but this map and the Example. The rooms, from the nouns outwards:
 //
-//   - protocol: terms, entries, messages, memberships. quorum, progress: how to count
-//     and what a leader knows of a follower.
+//   - protocol: terms, entries, messages, memberships.
+//   - quorum: how to count. progress: what a leader knows of a follower. membership: from
+//     one configuration to the next.
 //   - replica: Raft itself, as a function from inputs to effects.
+//   - session: what makes commands take effect exactly once.
+//   - repair: whom a member asks for what its disk has damaged.
 //   - machine: the contract of a state machine; machinetest tests one.
 //   - codec: the contract of a Serializer, and Msgpack; codectest tests one.
 //   - storage: the contracts of log, votes and snapshots; filelog keeps them in files;

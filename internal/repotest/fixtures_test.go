@@ -84,6 +84,8 @@ var faults = []struct {
 	{"two comments", "every package has a name-plate", "raftcore/host/x.go", "// Package host again.\npackage host\n", "keep one"},
 	{"no doc.go", "every package has a name-plate", "raftcore/storage/storagetest/b.go", "package storagetest\n", "move it to doc.go"},
 
+	{"a room that the map lacks", "maps tell of every room", "raftcore/doc.go", plateOf("raftcore"), "raftcore/doc.go: does not tell of raftcore/"},
+
 	{"nobody placed it", "every package belongs to a room", "attic/doc.go", plateOf("attic"), "attic: this package is in no room"},
 
 	{"backwards", "imports follow the arrows", "raftcore/protocol/x.go", "package protocol\n\nimport _ \"" + Module + "/raftcore/replica\"\n", "room raftcore/protocol must not import room raftcore/replica"},

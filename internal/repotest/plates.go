@@ -3,6 +3,7 @@ package repotest
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -60,4 +61,26 @@ func commentProblem(text, name string) string {
 		rest = after
 	}
 	return ""
+}
+
+// mapDirs are packages whose comments tell of the rooms below them.
+var mapDirs = []string{"raftcore", "raftcore/devtools", "controllers"}
+
+// mapsAreComplete wants each folder with a package just below a map to be named in it.
+func mapsAreComplete(t *Tree) []Problem {
+	var ps []Problem
+	for _, dir := range mapDirs {
+		text := t.Text[dir+"/doc.go"]
+		for _, p := range t.packages() {
+			child, below := strings.CutPrefix(p.Dir, dir+"/")
+			child, _, _ = strings.Cut(child, "/")
+			if !below || text == "" || child == "internal" {
+				continue
+			}
+			if named := regexp.MustCompile(`\b` + regexp.QuoteMeta(child) + `\b`).MatchString(text); !named {
+				ps = append(ps, Problem{dir + "/doc.go", "does not tell of " + dir + "/" + child})
+			}
+		}
+	}
+	return ps
 }

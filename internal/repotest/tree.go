@@ -31,6 +31,7 @@ type Check struct {
 // Checks are all there are.
 var Checks = []Check{
 	{"every package has a name-plate", namePlates},
+	{"maps tell of every room", mapsAreComplete},
 	{"every package belongs to a room", roomless},
 	{"imports follow the arrows", arrows},
 	{"no forbidden import", forbiddenImports},
