@@ -126,12 +126,11 @@ func (m *member) tick() {
 
 // wakes steps the ticks that were due while the member slept, before anything else
 // happens to it, when it has leases: those rest on clocks that do not stand still. Without
-// them Raft bears that.
+// them Raft bears that. One that was woken early ticks so until its own next tick comes.
 func (m *member) wakes() {
-	if m.c.options.LeaseTicks == 0 || m.asleep == 0 {
+	if m.c.options.LeaseTicks == 0 {
 		return
 	}
-	m.asleep = 0
 	for m.raft != nil && m.ticked+m.interval < m.c.clock.now {
 		m.ticked += m.interval
 		m.ticks++

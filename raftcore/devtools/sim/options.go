@@ -205,8 +205,8 @@ func (o Options) Validate() error {
 	if o.HalfCut && o.HalfLinked {
 		return fmt.Errorf("halfcut and halflinked exclude each other")
 	}
-	if o.LeaseTicks < 0 || o.LeaseTicks > longestLease(o.ElectionTicks) {
-		return fmt.Errorf("lease is %d, with %d election ticks it must be 0 to %d", o.LeaseTicks, o.ElectionTicks, longestLease(o.ElectionTicks))
+	if o.LeaseTicks < 0 || o.LeaseTicks >= max(1, o.ElectionTicks) {
+		return fmt.Errorf("lease is %d, with %d election ticks it must be less, and at most %d to be safe", o.LeaseTicks, o.ElectionTicks, longestLease(o.ElectionTicks))
 	}
 	if o.ChunkBytes < 1 || o.Phases < 1 {
 		return fmt.Errorf("chunkbytes is %d and phases %d, both must be at least 1", o.ChunkBytes, o.Phases)

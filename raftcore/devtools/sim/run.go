@@ -138,6 +138,10 @@ const leftovers = 300 * Millisecond
 // nothing that a client was told is missing from the state that all share.
 func (c *Cluster) settle() {
 	c.pass(leftovers)
+	// What was left over may have cost the leader, as when one wakes that had slept.
+	for deadline := c.clock.now + calmTimeouts*c.longestTimeout(); c.leader() == nil && c.clock.now < deadline && c.failure == nil; {
+		c.clock.next()
+	}
 	l := c.leader()
 	if l == nil {
 		c.fail(Liveness, "the leader is lost in peace; members: %+v", c.Status())

@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"testing"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/quorate/quorate/raftcore/internal/mutation"
+)
+
+// leases has leaders answer reads without asking, while they are cut off, sleep, hand over and
+// fall, and while the clocks run at different speeds.
+func leases(o *Options) {
+	staleLeaders(o)
+	o.Members = max(3, o.Members)
+	o.Faults |= Drift | o.Faults&(Transfer|Crash)
+	o.FaultEvery = 40 * Millisecond
+	o.ClientEvery = 2 * Millisecond
+	o.LeaseTicks, o.Serial = longestLease(o.ElectionTicks), false
+}
+
+// handingOver has leaders hand over without hearing of it.
+func handingOver(o *Options) {
+	leases(o)
+	o.Members, o.Learners = 3, 0
+	o.Faults, o.LossPercent = Transfer|Loss, 30
+	o.FaultEvery = 15 * Millisecond
+	o.ElectionTicks, o.HeartbeatTicks = 8, 1
+	o.LeaseTicks = longestLease(o.ElectionTicks)
+}
+
+// TestLeasesAreLinearizable holds the reads that leases answer against the promise, with
+// clocks that are wrong by as much as the leases allow for.
+func TestLeasesAreLinearizable(t *testing.T) {
+	n := uint64(300)
+	if testing.Short() {
+		n = 50
+	}
+	for seed := uint64(1); seed <= n; seed++ {
+		o := OptionsFor(seed)
+		leases(&o)
+		r, err := Run(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seed%10 == 0 {
+			if got := judge(operations(r.History)); got != porcupine.Ok {
+				t.Errorf("seed %d: the history is %v", seed, got)
+			}
+		}
+	}
+}
+
+// TestLeasesBeyondTheirBound shows that the assumption about clocks is one, and that its
+// breach is noticed: leases that do not allow for any drift, with clocks that drift.
+func TestLeasesBeyondTheirBound(t *testing.T) {
+	for seed := uint64(1); seed <= 1000; seed++ {
+		o := OptionsFor(seed)
+		leases(&o)
+		o.Members, o.Learners, o.Steps = 3, 0, 3000
+		o.Faults = Partition | Break | Drift
+		o.ElectionTicks, o.HeartbeatTicks = 8, 1 // so that drift is more than a tick
+		o.LeaseTicks = o.ElectionTicks - 1
+		f := failureOf(o)
+		if f == nil {
+			continue
+		}
+		if f.Property != ClientsView {
+			t.Fatal(f)
+		}
+		t.Logf("seed %d, step %d: %s: %s", seed, f.Step, f.Property, f.Detail)
+		o.LeaseTicks = longestLease(o.ElectionTicks)
+		if f := failureOf(o); f != nil {
+			t.Errorf("leases that allow for these clocks fail, too: %v", f)
+		}
+		return
+	}
+	t.Error("1000 seeds with clocks far beyond what leases allow for gave no stale read")
+}
+
+// TestMutationsOfLeadership is TestMutations for leases and serial groups.
+func TestMutationsOfLeadership(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		bug    mutation.Set
+		favour func(*Options)
+		want   Property
+	}{
+		{"LeaseWithoutDrift", mutation.LeaseWithoutDrift, leases, ClientsView},
+		{"LeaseAfterTransfer", mutation.LeaseAfterTransfer, handingOver, ClientsView},
+		{"ReadFromNewLeaderBeforeNoOp", mutation.ReadFromNewLeaderBeforeNoOp, shortReigns, ClientsView},
+		{"SerialNeverReleased", mutation.SerialNeverReleased, func(o *Options) { o.Serial = true }, Liveness},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			hunt(t, tt.bug, tt.favour, false, []Property{tt.want})
+		})
+	}
+}
