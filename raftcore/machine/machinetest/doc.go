@@ -3,7 +3,7 @@
 // # In this room
 //
 // [TestStateMachine], which any implementation of machine.StateMachine can be put
-// through, and of machine.Durable when it is one.
+// through, and of machine.Durable, machine.ResultCodec and machine.Keeper when it is one.
 //
 // # Never here
 //

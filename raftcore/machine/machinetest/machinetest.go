@@ -41,6 +41,8 @@ func TestStateMachine(t *testing.T, kit Kit) {
 	t.Run("RestoreReplaces", kit.restore)
 	t.Run("RestoreRefusesDamage", kit.damage)
 	t.Run("Durable", kit.durable)
+	t.Run("ResultCodec", kit.resultCodec)
+	t.Run("Keeper", kit.keeper)
 }
 
 func (k Kit) open(t testing.TB) machine.StateMachine {
