@@ -127,7 +127,7 @@ func (r *reader) granted(what string) bool {
 }
 
 func (r *reader) snapshotRequest() protocol.Body {
-	n := r.fields("SnapshotRequest", 5)
+	n := r.fields("SnapshotRequest", 5) - 5
 	b := &protocol.SnapshotRequest{
 		Meta:     r.snapshotMeta(),
 		Offset:   r.int64("offset"),
@@ -135,7 +135,11 @@ func (r *reader) snapshotRequest() protocol.Body {
 		Checksum: uint32(r.uint("checksum", 1<<32-1)),
 		Done:     r.bool("done"),
 	}
-	r.skip(n - 5)
+	if n > 0 {
+		b.Prefix = r.bytes("prefix")
+		n--
+	}
+	r.skip(n)
 	return b
 }
 
@@ -151,13 +155,17 @@ func (r *reader) snapshotMeta() protocol.SnapshotMeta {
 }
 
 func (r *reader) snapshotResponse() protocol.Body {
-	n := r.fields("SnapshotResponse", 4)
+	n := r.fields("SnapshotResponse", 4) - 4
 	b := &protocol.SnapshotResponse{
 		Last:     r.entryID("last"),
 		Offset:   r.int64("offset"),
 		Rejected: r.bool("rejected"),
 	}
-	r.skip(n - 4)
+	if n > 0 {
+		b.Digest = r.bytes("digest")
+		n--
+	}
+	r.skip(n)
 	return b
 }
 

@@ -12,7 +12,9 @@ func bodySize(b protocol.Body) int {
 			n += len(b.Entries[i].Payload) + entryBound
 		}
 	case *protocol.SnapshotRequest:
-		n = len(b.Data) + membershipSize(&b.Meta.Membership)
+		n = len(b.Data) + len(b.Prefix) + membershipSize(&b.Meta.Membership)
+	case *protocol.SnapshotResponse:
+		n = len(b.Digest)
 	case *protocol.Forward:
 		for _, p := range b.Payloads {
 			n += len(p) + 5
@@ -70,10 +72,11 @@ func (w *writer) bulkBody(b protocol.Body) bool {
 	case *protocol.SnapshotRequest:
 		w.snapshotRequest(b)
 	case *protocol.SnapshotResponse:
-		w.array(4)
+		w.array(5)
 		w.entryID(b.Last)
 		w.int(b.Offset)
 		w.bool(b.Rejected)
+		w.bytes(b.Digest)
 	case *protocol.Forward:
 		w.array(3)
 		w.array(len(b.Payloads))
@@ -138,7 +141,7 @@ func (w *writer) appendResponse(b *protocol.AppendResponse) {
 }
 
 func (w *writer) snapshotRequest(b *protocol.SnapshotRequest) {
-	w.array(5)
+	w.array(6)
 	w.array(6)
 	w.entryID(b.Meta.Last)
 	w.membershipFields(&b.Meta.Membership)
@@ -148,4 +151,5 @@ func (w *writer) snapshotRequest(b *protocol.SnapshotRequest) {
 	w.bytes(b.Data)
 	w.uint(uint64(b.Checksum))
 	w.bool(b.Done)
+	w.bytes(b.Prefix)
 }

@@ -257,8 +257,8 @@ func isList(a []any) bool {
 	}
 	switch a[0].(type) {
 	case []any:
-		_, meta := a[len(a)-1].(bool) // SnapshotRequest begins with its SnapshotMeta
-		return !meta
+		_, like := a[len(a)-1].([]any) // SnapshotRequest begins with its SnapshotMeta
+		return like
 	case []byte:
 		return true
 	}

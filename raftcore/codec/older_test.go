@@ -54,6 +54,9 @@ func olderValue(t *testing.T, name string) any {
 				b.ID = 0
 			case *protocol.SnapshotRequest:
 				b.Meta.Membership = olderMembership(b.Meta.Membership)
+				b.Prefix = nil
+			case *protocol.SnapshotResponse:
+				b.Digest = nil
 			}
 			return x
 		}

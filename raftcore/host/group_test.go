@@ -198,7 +198,8 @@ func (g *group) options(m *member) host.Options {
 			m.comms = g.board.Connect(m.id, h)
 			return m.comms, nil
 		},
-		Faults: m.reported, Logger: logr.Discard(),
+		MaxRetainedEntries: 1, // no time passes between a fault and a compaction
+		Faults:             m.reported, Logger: logr.Discard(),
 	}
 	if g.change != nil {
 		g.change(&o)

@@ -48,12 +48,17 @@ type Options struct {
 
 	SnapshotEntries uint64 // entries between two snapshots; default 100,000
 	KeepEntries     uint64 // entries that a compaction keeps for laggards; default 10,000
-	MaxCommandBytes int    // default 4 MiB
-	MaxMessageBytes int    // of entries in one message; default 1 MiB
-	MaxInflight     int    // unanswered messages with entries for each follower; default 2
-	MaxQueuedBytes  int    // of commands that are not committed; default 64 MiB
-	MaxTailBytes    int    // of entries kept in memory for laggards; default 16 MiB
-	MaxPromotionLag int    // committed entries that a learner may lack when it is promoted; default 1,000
+	// MaxRetainedEntries is how many more a compaction keeps at most for followers that are
+	// being fed, by a snapshot or after it; default 1,000,000.
+	MaxRetainedEntries uint64
+	SnapshotChunkBytes int // of a snapshot in one message; default 512 KiB
+
+	MaxCommandBytes int // default 4 MiB
+	MaxMessageBytes int // of entries in one message; default 1 MiB
+	MaxInflight     int // unanswered messages with entries for each follower; default 2
+	MaxQueuedBytes  int // of commands that are not committed; default 64 MiB
+	MaxTailBytes    int // of entries kept in memory for laggards; default 16 MiB
+	MaxPromotionLag int // committed entries that a learner may lack when it is promoted; default 1,000
 
 	// Serial lets the group have at most one client command in flight; others are refused with
 	// ErrInFlight. It must be the same on all members.
@@ -111,6 +116,8 @@ func (o *Options) setDefaults() {
 	def(&o.HeartbeatInterval, 100*time.Millisecond)
 	def(&o.SnapshotEntries, 100_000)
 	def(&o.KeepEntries, 10_000)
+	def(&o.MaxRetainedEntries, 1_000_000)
+	def(&o.SnapshotChunkBytes, 512<<10)
 	def(&o.MaxCommandBytes, 4<<20)
 	def(&o.MaxMessageBytes, 1<<20)
 	def(&o.MaxInflight, 2)

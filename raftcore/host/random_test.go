@@ -42,6 +42,8 @@ type plan struct {
 	members           int
 	clients, each     int // operations of each client
 	snapshot, keep    uint64
+	retain            uint64        // at most
+	chunk             int           // bytes
 	tail, queued      int           // bytes in memory, bytes that may wait
 	inflight          int           // messages
 	large             int           // bytes of the larger payloads
@@ -71,6 +73,7 @@ func planOf(seed uint64) plan {
 		cleanStopPercent: r.IntN(50), abandonPercent: r.IntN(30), unboundedPercent: r.IntN(10),
 		readBarrierWeight: 10 + r.IntN(40),
 	}
+	p.retain, p.chunk = 1<<r.IntN(10), 1<<(4+r.IntN(16))
 	p.sessionClients, p.maxSessions = 1+r.IntN(3), 2+r.IntN(6)
 	p.sessionTimeout = time.Duration(3+r.IntN(60)) * time.Second
 	p.each = (200 + r.IntN(301)) / p.clients
@@ -87,7 +90,8 @@ func planOf(seed uint64) plan {
 }
 
 func (p plan) change(o *host.Options) {
-	o.SnapshotEntries, o.KeepEntries = p.snapshot, p.keep
+	o.SnapshotEntries, o.KeepEntries, o.MaxRetainedEntries = p.snapshot, p.keep, p.retain
+	o.SnapshotChunkBytes = p.chunk
 	o.MaxTailBytes, o.MaxQueuedBytes, o.MaxInflight = p.tail, p.queued, p.inflight
 	o.MaxCommandBytes = p.large + 100
 	o.Seed += p.seed * 10

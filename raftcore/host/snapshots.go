@@ -8,6 +8,7 @@ import (
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/progress"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
@@ -27,11 +28,15 @@ type snapshots struct {
 	arriving chan protocol.Message
 }
 
+// arrivingChunks is how many chunks may wait to be written. A leader sends one at a time, so
+// a second one is of another leader, or sent again.
+const arrivingChunks = 2
+
 func newSnapshots(h *Host, applied protocol.Index) *snapshots {
 	return &snapshots{
 		h: h, stop: make(chan struct{}), taken: applied,
-		sends:    sends{waiting: make(map[protocol.MemberID]chan *protocol.SnapshotResponse)},
-		arriving: make(chan protocol.Message, 8),
+		sends:    sends{transfers: make(map[protocol.MemberID]*transfer)},
+		arriving: make(chan protocol.Message, arrivingChunks),
 	}
 }
 
@@ -54,7 +59,7 @@ func (s *snapshots) applied(id protocol.EntryID) {
 		return
 	}
 	s.h.background.Go(func() {
-		defer s.busy.Store(false)
+		defer s.ended()
 		if err := s.store(meta, frozen); err != nil {
 			s.h.storageFailed("writing a snapshot", err)
 			return
@@ -63,10 +68,20 @@ func (s *snapshots) applied(id protocol.EntryID) {
 	})
 }
 
+// ended looks whether the next snapshot is due: what was applied meanwhile may have been
+// the last for long.
+func (s *snapshots) ended() {
+	s.busy.Store(false)
+	s.h.applier.do(func(*state) error {
+		s.applied(s.h.applier.last)
+		return nil
+	})
+}
+
 // sync makes a state machine durable that keeps its own files, in place of a
 // snapshot.
 func (s *snapshots) sync(d machine.Durable) {
-	defer s.busy.Store(false)
+	defer s.ended()
 	id, err := d.Sync()
 	if err != nil {
 		s.h.applyFailed(err)
@@ -134,12 +149,34 @@ func (s *snapshots) compact(durable protocol.EntryID) {
 // compact runs in the loop.
 func (h *Host) compact(upTo protocol.Index) {
 	st := h.opts.Log.State()
+	upTo = h.retain(upTo)
 	if upTo <= st.Base.Index || upTo > st.Last || h.Fault() != nil {
 		return
 	}
 	base := protocol.EntryID{Index: upTo, Term: termAt(st, upTo)}
 	h.writes = append(h.writes, write{compact: upTo})
 	h.step(replica.Compacted{Base: base})
+}
+
+// retain gives how far the log may be compacted so that no follower that is being fed
+// needs a snapshot in the middle of it, or after the one that it is getting. It retains
+// MaxRetainedEntries at most, and nothing for a follower that is silent.
+func (h *Host) retain(upTo protocol.Index) protocol.Index {
+	need := upTo
+	if last, ok := h.snapshots.sends.oldest(); ok {
+		need = min(need, last)
+	}
+	for _, f := range h.replica.Status().Followers {
+		switch silent := time.Duration(f.Silent) * h.opts.tick(); {
+		case silent >= h.opts.ElectionTimeout:
+		case f.State == progress.Replicate:
+			need = min(need, f.Match)
+		case f.State == progress.Probe:
+			need = min(need, f.Next-1)
+		}
+	}
+	most := protocol.Index(h.opts.MaxRetainedEntries)
+	return max(need, upTo-min(upTo, most))
 }
 
 func termAt(st protocol.LogState, i protocol.Index) protocol.Term {

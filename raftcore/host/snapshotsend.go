@@ -1,10 +1,8 @@
 package host
 
 import (
-	"context"
+	"crypto/sha256"
 	"errors"
-	"fmt"
-	"hash/crc32"
 	"io"
 	"sync"
 	"time"
@@ -12,77 +10,225 @@ import (
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/storage"
 )
 
-const (
-	snapshotChunkBytes = 512 << 10
-	// A chunk that is not answered is sent again; after chunkTries the transfer
-	// ends and the replica decides whether to begin another.
-	chunkTimeout = time.Second
-	chunkTries   = 10
-)
+// transferPatience is how long a transfer that broke off keeps its snapshot for the next
+// attempt, so that it goes on with the same one.
+const transferPatience = time.Minute
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// sends knows the transfers under way, at most one for each follower.
+// sends knows the transfers, at most one for each follower.
 type sends struct {
-	mu      sync.Mutex
-	waiting map[protocol.MemberID]chan *protocol.SnapshotResponse
+	mu        sync.Mutex
+	transfers map[protocol.MemberID]*transfer
+	damaged   protocol.EntryID // a stored snapshot that could not be read
 }
 
-// send carries the newest snapshot to a follower, beside everything else.
+// transfer carries a snapshot to one follower, through broken connections, for one
+// leadership. While it lives, the log keeps what follows the snapshot, within
+// Options.MaxRetainedEntries: otherwise the follower would need the next snapshot when it has
+// this one, and so on for ever.
+type transfer struct {
+	s       *snapshots
+	to      protocol.MemberID
+	term    protocol.Term
+	answers chan *protocol.SnapshotResponse
+	again   chan struct{} // capacity 1: the replica wants the snapshot once more
+
+	// Under sends.mu.
+	busy bool             // an attempt is under way
+	last protocol.EntryID // of the snapshot; zero while none is open
+
+	file io.ReadSeekCloser // its goroutine's; nil: none is open
+	meta protocol.SnapshotMeta
+}
+
+// send carries a snapshot to a follower, beside everything else.
 func (s *snapshots) send(to protocol.MemberID, term protocol.Term) {
 	s.sends.mu.Lock()
 	defer s.sends.mu.Unlock()
-	if s.sends.waiting[to] != nil {
+	if t := s.sends.transfers[to]; t != nil && t.term == term {
+		if !t.busy {
+			t.busy = true
+			t.again <- struct{}{}
+		}
 		return
 	}
-	answers := make(chan *protocol.SnapshotResponse, 4)
-	s.sends.waiting[to] = answers
-	s.h.background.Go(func() {
-		last, err := s.transfer(to, term, answers)
-		if err != nil {
-			s.h.opts.Logger.Info("a snapshot transfer ended early", "to", to, "reason", err.Error())
-		}
-		s.sends.mu.Lock()
-		delete(s.sends.waiting, to)
-		s.sends.mu.Unlock()
-		s.h.inbox.input(replica.SnapshotSent{To: to, Last: last, OK: err == nil})
-	})
+	t := &transfer{
+		s: s, to: to, term: term, busy: true,
+		answers: make(chan *protocol.SnapshotResponse, 4), again: make(chan struct{}, 1),
+	}
+	t.again <- struct{}{}
+	s.sends.transfers[to] = t // one of an older term ends by itself
+	s.h.background.Go(t.run)
 }
 
 // answer hands a follower's answer to its transfer; a late one is dropped.
 func (s *sends) answer(m protocol.Message, r *protocol.SnapshotResponse) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case s.waiting[m.From] <- r:
-	default:
+	if t := s.transfers[m.From]; t != nil && t.term == m.Term {
+		select {
+		case t.answers <- r:
+		default:
+		}
 	}
 }
 
-func (s *snapshots) transfer(to protocol.MemberID, term protocol.Term, answers <-chan *protocol.SnapshotResponse) (protocol.EntryID, error) {
-	f, meta, err := s.open()
-	if err != nil {
-		return protocol.EntryID{}, err
+// oldest gives the lowest last index of the snapshots that are on their way; ok is false
+// when there is none.
+func (s *sends) oldest() (last protocol.Index, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.transfers {
+		if t.last.Index > 0 && (!ok || t.last.Index < last) {
+			last, ok = t.last.Index, true
+		}
 	}
-	defer f.Close()
-	t := chunkTransfer{s: s, to: to, term: term, meta: meta, file: f, answers: answers}
-	return meta.Last, t.run()
+	return last, ok
 }
 
-// open gives a snapshot that the log continues; it makes one when there is none.
+// run makes an attempt each time the replica asks for it.
+func (t *transfer) run() {
+	defer t.end()
+	for t.awaitOrder() {
+		err := t.attempt()
+		if err != nil {
+			t.s.h.opts.Logger.Info("a snapshot transfer ended early", "to", t.to, "reason", err.Error())
+		}
+		last := t.meta.Last
+		t.s.sends.mu.Lock()
+		t.busy = false
+		t.s.sends.mu.Unlock()
+		t.s.h.inbox.input(replica.SnapshotSent{To: t.to, Last: last, OK: err == nil})
+		if err == nil {
+			return
+		}
+	}
+}
+
+// awaitOrder reports false when the transfer is over.
+func (t *transfer) awaitOrder() bool {
+	for waited := time.Duration(0); waited < transferPatience; waited += chunkTimeout {
+		select {
+		case <-t.again:
+			return true
+		case <-t.s.stop:
+			return false
+		case <-time.After(chunkTimeout):
+			if t.mustEnd() != nil {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// end forgets the transfer, unless an order came at the last moment: then it begins anew.
+func (t *transfer) end() {
+	t.closeFile()
+	s := &t.s.sends
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.transfers[t.to] != t {
+		return
+	}
+	delete(s.transfers, t.to)
+	if t.busy {
+		t.s.h.inbox.input(replica.SnapshotSent{To: t.to})
+	}
+}
+
+// mustEnd gives the reason why nothing may be sent any more, or nil.
+func (t *transfer) mustEnd() error {
+	if t.s.h.Fault() != nil {
+		return ErrFenced
+	}
+	if st := t.s.h.State(); st.Role != replica.Leader || st.Term != t.term {
+		return errDeposed
+	}
+	return nil
+}
+
+// attempt sends the snapshot of the attempt before, if the log still continues it.
+func (t *transfer) attempt() error {
+	if t.file != nil && t.last.Index < t.s.h.opts.Log.State().Base.Index {
+		t.closeFile()
+	}
+	if t.file == nil {
+		if err := t.open(); err != nil {
+			return err
+		}
+	}
+	err := t.sendChunks()
+	var damage *storage.DamageError
+	if errors.As(err, &damage) {
+		t.closeFile()
+		t.s.sends.distrust(t.meta.Last)
+	}
+	return err
+}
+
+// distrust lets the next transfer begin with a snapshot of the present state.
+func (s *sends) distrust(last protocol.EntryID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.damaged = last
+}
+
+func (t *transfer) closeFile() {
+	if t.file == nil {
+		return
+	}
+	t.file.Close() //nolint:errcheck // it was only read
+	t.file = nil
+	t.pin(protocol.EntryID{})
+}
+
+func (t *transfer) pin(last protocol.EntryID) {
+	t.s.sends.mu.Lock()
+	defer t.s.sends.mu.Unlock()
+	t.last = last
+}
+
+// open opens a snapshot that the log continues. What it needs of the log was not retained
+// before, so it looks twice.
+func (t *transfer) open() error {
+	for {
+		f, meta, err := t.s.open()
+		if err != nil {
+			return err
+		}
+		t.file, t.meta = f, meta
+		t.pin(meta.Last)
+		if meta.Last.Index >= t.s.h.opts.Log.State().Base.Index {
+			return nil
+		}
+		t.closeFile()
+	}
+}
+
+// open gives a snapshot that the log continues; it makes one when there is none, or only
+// a damaged one.
 func (s *snapshots) open() (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
 	s.files.Lock()
 	defer s.files.Unlock()
 	meta, ok, err := s.h.opts.Snapshots.Latest()
+	var damage *storage.DamageError
+	if errors.As(err, &damage) {
+		ok, err = false, nil
+	}
 	if err != nil {
 		return nil, meta, err
 	}
-	if !ok || meta.Last.Index < s.h.opts.Log.State().Base.Index {
+	s.sends.mu.Lock()
+	damaged := s.sends.damaged
+	s.sends.mu.Unlock()
+	if !ok || meta.Last == damaged || meta.Last.Index < s.h.opts.Log.State().Base.Index {
 		if meta, err = s.fresh(); err != nil {
 			return nil, meta, err
 		}
+		s.sends.distrust(protocol.EntryID{})
 	}
 	return s.h.opts.Snapshots.Open(meta.Last)
 }
@@ -119,90 +265,12 @@ func (s *snapshots) fresh() (protocol.SnapshotMeta, error) {
 	return protocol.SnapshotMeta{}, errApplierEnded
 }
 
-// chunkTransfer sends one snapshot, chunk after chunk; the follower says which byte
-// it wants next, so a transfer goes on where an earlier one broke.
-type chunkTransfer struct {
-	s       *snapshots
-	to      protocol.MemberID
-	term    protocol.Term
-	meta    protocol.SnapshotMeta
-	file    io.ReadSeeker
-	answers <-chan *protocol.SnapshotResponse
-}
-
-func (t *chunkTransfer) run() error {
-	offset := int64(0)
-	for {
-		chunk, err := t.read(offset)
-		if err != nil {
-			return err
-		}
-		next, err := t.exchange(chunk)
-		if err != nil {
-			return err
-		}
-		if chunk.Done && next == offset+int64(len(chunk.Data)) {
-			return nil
-		}
-		if next < 0 || next > t.meta.Size {
-			return fmt.Errorf("member %d wants byte %d of a snapshot of %d bytes", t.to, next, t.meta.Size)
-		}
-		offset = next
-	}
-}
-
-func (t *chunkTransfer) read(offset int64) (*protocol.SnapshotRequest, error) {
-	if _, err := t.file.Seek(offset, io.SeekStart); err != nil {
-		return nil, err
-	}
-	data := make([]byte, min(snapshotChunkBytes, t.meta.Size-offset))
-	if _, err := io.ReadFull(t.file, data); err != nil {
-		return nil, err
-	}
-	return &protocol.SnapshotRequest{
-		Meta: t.meta, Offset: offset, Data: data,
-		Checksum: crc32.Checksum(data, castagnoli),
-		Done:     offset+int64(len(data)) == t.meta.Size,
-	}, nil
-}
-
 var (
 	errNoAnswer     = errors.New("the follower does not answer")
+	errNoProgress   = errors.New("the follower refuses the same chunk again and again")
 	errDeposed      = errors.New("this member does not lead any more in the term of the transfer")
 	errApplierEnded = errors.New("this member is closed or fenced, and makes no snapshot")
 )
 
-// exchange sends a chunk until it is answered, and gives the byte wanted next.
-func (t *chunkTransfer) exchange(c *protocol.SnapshotRequest) (int64, error) {
-	for range chunkTries {
-		if t.s.h.Fault() != nil {
-			return 0, ErrFenced
-		}
-		if st := t.s.h.State(); st.Role != replica.Leader || st.Term != t.term {
-			return 0, errDeposed
-		}
-		t.s.h.comms.Send([]protocol.Message{{From: t.s.h.opts.ID, To: t.to, Term: t.term, Body: c}})
-		ctx, cancel := context.WithTimeout(context.Background(), chunkTimeout)
-		next, err := t.answer(ctx)
-		cancel()
-		if !errors.Is(err, errNoAnswer) {
-			return next, err
-		}
-	}
-	return 0, errNoAnswer
-}
-
-func (t *chunkTransfer) answer(ctx context.Context) (int64, error) {
-	for {
-		select {
-		case r := <-t.answers:
-			if r.Last == t.meta.Last {
-				return r.Offset, nil
-			}
-		case <-ctx.Done():
-			return 0, errNoAnswer
-		case <-t.s.stop:
-			return 0, ErrClosed
-		}
-	}
-}
+// nothing is the digest of no bytes.
+var nothing = sha256.Sum256(nil)

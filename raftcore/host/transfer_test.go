@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -16,33 +18,135 @@ import (
 	"github.com/quorate/quorate/raftcore/storage"
 )
 
+// script sends a member chunks of a snapshot of 8 bytes in the names of two leaders, and sees
+// what it answers.
+type script struct {
+	*group
+	m, older, newer *member
+	meta            protocol.SnapshotMeta
+	term            protocol.Term
+	answer          atomic.Pointer[protocol.SnapshotResponse]
+}
+
+func scripted(t *testing.T, f func(*script)) {
+	bubble(t, 3, nil, func(g *group) {
+		m := g.follower()
+		s := &script{
+			group: g, m: m, older: g.members[m.id%3], newer: g.members[(m.id+1)%3], term: m.State().Term,
+			meta: protocol.SnapshotMeta{Last: protocol.EntryID{Index: 100, Term: 1}, Size: 8},
+		}
+		g.board.DropIf(func(x protocol.Message) bool {
+			if a, ok := x.Body.(*protocol.SnapshotResponse); ok {
+				s.answer.Store(a)
+			}
+			return false
+		})
+		f(s)
+	})
+}
+
+// send gives the answer to a chunk; nil when there is none.
+func (s *script) send(from *member, offset int, data string, prefix []byte) *protocol.SnapshotResponse {
+	term := s.term + 1
+	if from == s.newer {
+		term++
+	}
+	s.answer.Store(nil)
+	from.comms.Send([]protocol.Message{{From: from.id, To: s.m.id, Term: term, Body: &protocol.SnapshotRequest{
+		Meta: s.meta, Offset: int64(offset), Data: []byte(data), Prefix: prefix,
+		Checksum: crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli)), Done: offset+len(data) == 8,
+	}}})
+	synctest.Wait()
+	return s.answer.Load()
+}
+
+func digest(s string) []byte {
+	sum := sha256.Sum256([]byte(s))
+	return sum[:]
+}
+
+func (s *script) mustTake(from *member, offset int, data string, prefix []byte) {
+	s.t.Helper()
+	if a := s.send(from, offset, data, prefix); a == nil || a.Rejected || a.Offset != int64(offset+len(data)) {
+		s.t.Errorf("%q at %d is answered with %+v", data, offset, a)
+	}
+}
+
+func (s *script) mustRefuse(from *member, offset int, data string, prefix []byte, wants int, has string) {
+	s.t.Helper()
+	a := s.send(from, offset, data, prefix)
+	if a == nil || !a.Rejected || a.Offset != int64(wants) || !bytes.Equal(a.Digest, digest(has)) {
+		s.t.Errorf("%q at %d is answered with %+v, want byte %d and the digest of %q", data, offset, a, wants, has)
+	}
+}
+
+func (s *script) mustStore(want string) {
+	s.t.Helper()
+	f, _, err := s.m.snapshots.Open(s.meta.Last)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	if got, err := io.ReadAll(f); string(got) != want || err != nil {
+		s.t.Errorf("%q was stored, %v; want %q", got, err, want)
+	}
+}
+
 // Chunks of two leaders' snapshots of the same entry come mixed. The newer leader's is
 // stored, whole, and no byte of the other one is in it.
 func TestChunksOfTwoLeaders(t *testing.T) {
-	bubble(t, 3, nil, func(g *group) {
-		m := g.follower()
-		older, newer := g.members[m.id%3], g.members[(m.id+1)%3]
-		meta := protocol.SnapshotMeta{Last: protocol.EntryID{Index: 100, Term: 1}, Size: 8}
-		send := func(from *member, term protocol.Term, offset int, data string) {
-			from.comms.Send([]protocol.Message{{From: from.id, To: m.id, Term: term, Body: &protocol.SnapshotRequest{
-				Meta: meta, Offset: int64(offset), Data: []byte(data),
-				Checksum: crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli)), Done: offset > 0,
-			}}})
-			synctest.Wait()
+	scripted(t, func(s *script) {
+		s.mustTake(s.older, 0, "oldd", nil)
+		s.mustRefuse(s.newer, 0, "neww", nil, 4, "oldd")
+		s.mustTake(s.newer, 0, "neww", digest(""))
+		if a := s.send(s.older, 4, "olde", nil); a != nil {
+			t.Errorf("the deposed leader is answered with %+v", a)
 		}
-		term := m.State().Term
-		send(older, term+1, 0, "oldd")
-		send(newer, term+2, 0, "neww")
-		send(older, term+1, 4, "olde")
-		send(older, term+1, 0, "oldd")
-		send(newer, term+2, 4, "newe")
-		f, _, err := m.snapshots.Open(meta.Last)
-		if err != nil {
-			t.Fatal(err)
+		s.send(s.older, 0, "oldd", nil)
+		s.mustTake(s.newer, 4, "newe", nil)
+		s.mustStore("newwnewe")
+	})
+}
+
+// A new leader whose snapshot has the same bytes goes on where the old one stopped; one
+// that says nothing of what is before does not.
+func TestTransferGoesOnUnderAnotherLeader(t *testing.T) {
+	scripted(t, func(s *script) {
+		s.mustTake(s.older, 0, "same", nil)
+		s.mustRefuse(s.newer, 0, "same", nil, 4, "same")
+		s.mustTake(s.newer, 4, "rest", digest("same"))
+		s.mustStore("samerest")
+	})
+	scripted(t, func(s *script) {
+		s.mustTake(s.older, 0, "oldd", nil)
+		s.mustRefuse(s.newer, 4, "newe", digest("neww"), 0, "")
+		s.mustTake(s.newer, 0, "neww", nil)
+		s.mustTake(s.newer, 4, "newe", nil)
+		s.mustStore("newwnewe")
+	})
+	scripted(t, func(s *script) {
+		s.mustTake(s.older, 0, "oldd", nil)
+		s.mustRefuse(s.newer, 4, "newe", nil, 0, "")
+	})
+}
+
+// A bit that was turned over on the way is noticed: the chunk is wanted again.
+func TestDamagedChunk(t *testing.T) {
+	scripted(t, func(s *script) {
+		s.mustTake(s.newer, 0, "good", nil)
+		s.newer.comms.Send([]protocol.Message{{From: s.newer.id, To: s.m.id, Term: s.term + 2, Body: &protocol.SnapshotRequest{
+			Meta: s.meta, Offset: 4, Data: []byte("rEst"), Done: true,
+			Checksum: crc32.Checksum([]byte("rest"), crc32.MakeTable(crc32.Castagnoli)),
+		}}})
+		synctest.Wait()
+		if a := s.answer.Load(); a == nil || !a.Rejected || a.Offset != 4 {
+			t.Errorf("a damaged chunk is answered with %+v", a)
 		}
-		if got, err := io.ReadAll(f); string(got) != "newwnewe" || err != nil {
-			t.Errorf("%q was stored, %v; want the newer leader's", got, err)
+		if _, _, err := s.m.snapshots.Open(s.meta.Last); err == nil {
+			t.Error("it was stored")
 		}
+		s.mustTake(s.newer, 4, "rest", nil)
+		s.mustStore("goodrest")
 	})
 }
 

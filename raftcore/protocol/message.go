@@ -141,21 +141,26 @@ type SnapshotMeta struct {
 }
 
 // SnapshotRequest carries one chunk of a snapshot to a follower whose next entry
-// was compacted away (paper section 7, InstallSnapshot RPC).
+// was compacted away (paper section 7, InstallSnapshot RPC). With Prefix it goes on with
+// what another leader has begun, if the follower has the same bytes before Offset, or begins
+// anew at 0. Without, a chunk at 0 asks how much of the snapshot the follower has.
 type SnapshotRequest struct {
 	Meta     SnapshotMeta
 	Offset   int64 // of Data within the snapshot, in bytes
 	Data     []byte
 	Checksum uint32 // CRC-32C of Data
 	Done     bool   // this is the last chunk
+	Prefix   []byte // SHA-256 of the snapshot's bytes before Offset; empty: the sender does not say
 }
 
 // SnapshotResponse tells the leader how much of a snapshot has arrived. Offset is
-// the byte that the follower wants next; after the last chunk it equals the size.
+// the byte that the follower wants next; after the last chunk it equals the size. Digest
+// comes with a refusal: a leader goes on at Offset only if its own bytes before it are the same.
 type SnapshotResponse struct {
 	Last     EntryID // of the snapshot
 	Offset   int64
-	Rejected bool // the chunk was damaged, out of order or not wanted
+	Rejected bool   // the chunk was damaged, out of order or not wanted
+	Digest   []byte // SHA-256 of the bytes that have arrived; empty: not told
 }
 
 // TimeoutNow asks the receiver to start an election at once, because the leader

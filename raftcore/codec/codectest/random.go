@@ -128,9 +128,9 @@ func (r Random) body(k protocol.MessageKind) protocol.Body {
 		}
 	case protocol.KindSnapshotRequest:
 		meta := protocol.SnapshotMeta{Last: r.entryID(), Membership: r.Membership(), Size: int64(r.number() >> 1)}
-		return &protocol.SnapshotRequest{Meta: meta, Offset: int64(r.number() >> 1), Data: r.payload(), Checksum: r.Uint32(), Done: r.flag()}
+		return &protocol.SnapshotRequest{Meta: meta, Offset: int64(r.number() >> 1), Data: r.payload(), Checksum: r.Uint32(), Done: r.flag(), Prefix: r.payload()}
 	case protocol.KindSnapshotResponse:
-		return &protocol.SnapshotResponse{Last: r.entryID(), Offset: int64(r.number() >> 1), Rejected: r.flag()}
+		return &protocol.SnapshotResponse{Last: r.entryID(), Offset: int64(r.number() >> 1), Rejected: r.flag(), Digest: r.payload()}
 	case protocol.KindTimeoutNow:
 		return &protocol.TimeoutNow{}
 	case protocol.KindReadRequest:

@@ -31,10 +31,10 @@ func Messages() []Sample[protocol.Message] {
 	add("append_response_rejected", &protocol.AppendResponse{Rejected: true, Match: 41, Hint: protocol.EntryID{Term: 5, Index: 39}, Incarnation: 1, Boot: 2, Unfit: true})
 	add("snapshot_request", &protocol.SnapshotRequest{
 		Meta:   protocol.SnapshotMeta{Last: last, Membership: joint(), Size: 5 << 30},
-		Offset: 1 << 32, Data: []byte("chunk"), Checksum: 0xe3069283, Done: true,
+		Offset: 1 << 32, Data: []byte("chunk"), Checksum: 0xe3069283, Done: true, Prefix: []byte("digest of what is before"),
 	})
 	add("snapshot_response", &protocol.SnapshotResponse{Last: last, Offset: 1<<32 + 5})
-	add("snapshot_response_rejected", &protocol.SnapshotResponse{Last: last, Rejected: true})
+	add("snapshot_response_rejected", &protocol.SnapshotResponse{Last: last, Rejected: true, Digest: []byte("digest of what is there")})
 	add("timeout_now", &protocol.TimeoutNow{})
 	add("read_request", &protocol.ReadRequest{ID: 9})
 	add("read_response", &protocol.ReadResponse{ID: 9, Index: 41})
