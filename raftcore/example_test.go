@@ -3,17 +3,21 @@ package raftcore_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
 	"github.com/quorate/quorate/raftcore/storage/filelog"
 	"github.com/quorate/quorate/raftcore/transport"
 	"github.com/quorate/quorate/raftcore/transport/tcp"
@@ -176,4 +180,71 @@ func Example_session() {
 	// 3 <nil>
 	// 3 <nil>
 	// 6 <nil>
+}
+
+// change asks one member after the other until the leader takes the change or tells why
+// not.
+func change(ctx context.Context, hosts []*host.Host, c membership.Change) (protocol.Membership, error) {
+	for i := 0; ; i++ {
+		m, err := hosts[i%len(hosts)].ChangeMembership(ctx, c)
+		refused, _ := errors.AsType[*replica.ChangeRefused](err)
+		if refused == nil || refused.Reason > replica.ChangeNotCommittedInTerm {
+			return m, err
+		}
+	}
+}
+
+// A member joins as a learner, catches up, and takes the place of another one in a single
+// step.
+func Example_membership() {
+	dir, err := os.MkdirTemp("", "raftcore")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	hosts, stop, err := cluster(dir)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := hosts[0].Propose(ctx, []byte("abc")); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// A new member begins with the configuration that it is to join, and is not in it.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fourth, err := start(filepath.Join(dir, "4"), 4, hosts[0].Membership(), l)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer fourth.Close()
+	_, err = change(ctx, hosts, membership.Change{
+		Add: []protocol.Member{{ID: 4, Address: l.Addr().String()}},
+	})
+	fmt.Println("added:", err)
+	if err := fourth.ReadBarrier(ctx); err != nil { // it has what was committed
+		fmt.Println(err)
+		return
+	}
+	// It takes the place of a member that does not lead.
+	leaving := hosts[0].State().Leader%3 + 1
+	after, err := change(ctx, hosts, membership.Change{
+		Promote: []protocol.MemberID{4}, Remove: []protocol.MemberID{leaving},
+	})
+	fmt.Println("replaced:", err)
+	fmt.Println(len(after.Voters()), "voters; a fourth member that votes:", slices.Contains(after.Voters(), 4))
+	// Output:
+	// added: <nil>
+	// replaced: <nil>
+	// 3 voters; a fourth member that votes: true
 }
