@@ -2,6 +2,7 @@ package filelog
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
@@ -49,6 +50,9 @@ func (w *writer) take() bool {
 	defer l.mu.Unlock()
 	for len(l.mu.queue.ops) == 0 && !l.mu.closing {
 		l.work.Wait()
+		l.mu.Unlock()
+		runtime.Gosched() // let the caller queue what else it has: one sync instead of two
+		l.mu.Lock()
 	}
 	w.batch, l.mu.queue = l.mu.queue, w.batch
 	w.framed, w.answered = 0, 0
