@@ -157,6 +157,7 @@ func FuzzDamagedDirectory(f *testing.F) {
 	for op := range byte(8) {
 		for file := range byte(len(files(real.disk))) {
 			f.Add([]byte{file, op, 0x10, 0x30, 3})
+			f.Add([]byte{file, 0, 0x11 + 2*op, 0x80, 4}) // rot in the midst of records
 		}
 	}
 	f.Add([]byte{0, 0, 0, 9, 1, 3, 4, 15, 0, 0, 1, 5, 0, 0, 0})
