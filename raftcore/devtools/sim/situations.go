@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
@@ -11,6 +12,12 @@ func (c *Cluster) Read(id protocol.MemberID) { c.guard(func() { c.clients.read(c
 // Resign makes a member give up its leadership, as when its disk makes no progress.
 func (c *Cluster) Resign(id protocol.MemberID) {
 	c.guard(func() { c.member(id).step(replica.Resign{}) })
+}
+
+// Change asks a member, if it leads, to change the configuration. Who is in none of the
+// configurations at the start cannot be added.
+func (c *Cluster) Change(id protocol.MemberID, change membership.Change) {
+	c.guard(func() { c.member(id).step(replica.Change{Change: change}) })
 }
 
 // Compact lets a member take a snapshot of what it has applied and, when that is durable, cut

@@ -42,8 +42,9 @@
 //   - commitIndex never falls by a late request (the specification lets it fall and says that it does
 //     no harm), and after a Restart it is what the state machine has applied instead of 0.
 //   - To resign is Restart without forgetting commitIndex (StepDown).
-//   - Quorum is a majority of the voters of the server's configuration, of both halves when
-//     it is joint.
+//   - Quorum is a majority of the voters of the configuration that the server's log puts into
+//     effect, of both halves when it is joint. Configurations change by ChangeConfiguration,
+//     with the guards of paper section 6 and thesis chapter 4 (configuration.go).
 //   - Read rounds, leases, transfers, forwarding, sessions and flow control stutter: they change no
 //     variable. That reads are linearizable is for the simulator's own checks.
 //

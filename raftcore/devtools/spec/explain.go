@@ -44,7 +44,8 @@ type step struct {
 	after replica.Status
 	terms sim.View
 
-	changed index // the lowest index at which the actions have changed the log; 0: none
+	before  *protocol.Membership // the configuration before a change in this step
+	changed index                // the lowest index at which the actions have changed the log; 0: none
 }
 
 func (s *step) String() string {
@@ -117,6 +118,13 @@ func (s *step) clientRequests() error {
 	}
 	for _, e := range s.fx.Persist.Entries {
 		s.change(e.Index)
+		if e.Kind == protocol.EntryConfiguration {
+			before := s.v.membership
+			s.before = &before
+			if err := s.ChangeConfiguration(s.i, e, s.after.Commit); err != nil {
+				return err
+			}
+		}
 		if err := s.ClientRequest(s.i, e); err != nil {
 			return err
 		}
@@ -139,6 +147,17 @@ func (s *step) countOwnDisk() error {
 
 func (s *step) advanceCommitIndex() error {
 	if s.v.state != leader || s.after.Commit <= s.v.commitIndex {
+		return nil
+	}
+	if s.before == nil {
+		return s.AdvanceCommitIndex(s.i, s.after.Commit)
+	}
+	// A configuration follows on the commit of a joint one, or lets more be committed.
+	after := s.v.membership
+	s.v.membership = *s.before
+	err := s.AdvanceCommitIndex(s.i, s.after.Commit)
+	s.v.membership = after
+	if err == nil {
 		return nil
 	}
 	return s.AdvanceCommitIndex(s.i, s.after.Commit)
@@ -190,7 +209,9 @@ func (s *step) equal() error {
 			}
 		}
 	}
-	s.v.membership = a.Membership
+	if err := s.equalConfiguration(); err != nil {
+		return err
+	}
 	return s.equalLogs()
 }
 

@@ -10,7 +10,8 @@ import (
 // started explains what a server starts from.
 func (c *Check) started(i server, from replica.Restore, after replica.Status) error {
 	v := c.servers[i]
-	if v == nil {
+	first := v == nil
+	if first {
 		v = &variables{}
 		c.servers[i] = v
 		if from.Hard != (protocol.HardState{}) || from.Log.Last != 0 {
@@ -20,7 +21,14 @@ func (c *Check) started(i server, from replica.Restore, after replica.Status) er
 	if err := c.Restart(i, from); err != nil {
 		return err
 	}
-	v.membership = after.Membership
+	if first {
+		v.founding = after.Membership
+	}
+	in, err := c.inEffect(v)
+	if err != nil {
+		return err
+	}
+	v.membership = in
 	if after.Term != v.currentTerm || after.Vote != v.votedFor || after.Last != v.log.last() || after.Commit != v.commitIndex || role(after.Role) != follower {
 		return fmt.Errorf("server %d says %+v after Restart(%d), which gives currentTerm %d, votedFor %d, a log up to %v and commitIndex %d",
 			i, after, i, v.currentTerm, v.votedFor, v.log.last(), v.commitIndex)

@@ -45,7 +45,8 @@ type variables struct {
 	// Beyond the specification.
 	durable    persistent
 	writes     []write             // on their way to the disk, in order
-	membership protocol.Membership // that quorums are counted by
+	founding   protocol.Membership // the configuration before the first one in the log
+	membership protocol.Membership // the one in effect, by which quorums are counted
 }
 
 // write is what one Persist or Install brings to the disk.
@@ -117,6 +118,8 @@ type Check struct {
 	offers    map[offer]bool
 	offered   map[server]bool // a snapshot was ever sent to it
 
+	configurations map[protocol.EntryID]protocol.Membership // as the entries say
+
 	counts map[string]int // of the actions
 }
 
@@ -125,7 +128,7 @@ func New() *Check {
 	return &Check{
 		servers: map[server]*variables{}, messages: map[protocol.Message]*sent{},
 		reigns: map[term]*reign{}, offers: map[offer]bool{}, offered: map[server]bool{},
-		counts: map[string]int{},
+		configurations: map[protocol.EntryID]protocol.Membership{}, counts: map[string]int{},
 	}
 }
 
