@@ -52,6 +52,16 @@ func (w *world) traceRequests(id protocol.MemberID, fx replica.Effects) {
 	for _, x := range fx.ReadsRefused {
 		w.trace("%d refuses read %d", id, x)
 	}
+	if m := fx.Membership; m != nil && m.ID.Index != 0 {
+		w.trace("%d goes by %s of %s%s", id, members(m.Membership), entryID(m.ID), flags(m.Committed, ", committed", m.Removed, ", and is removed"))
+	}
+	for _, x := range fx.Changes {
+		if x.Refused != nil {
+			w.trace("%d refuses the change: %v", id, x.Refused)
+		} else {
+			w.trace("%d takes the change as %s", id, entryID(x.Entry))
+		}
+	}
 	for _, x := range fx.Refused {
 		w.trace("%d refuses %d proposals: %v", id, len(x.Payloads), x.Reason)
 	}
@@ -118,13 +128,43 @@ func round(n uint64) string {
 // entryID is written term/index.
 func entryID(id protocol.EntryID) string { return fmt.Sprintf("%d/%d", id.Term, id.Index) }
 
+// members writes the voters, those of the old half of a joint configuration, and the
+// learners.
+func members(m protocol.Membership) string {
+	s := fmt.Sprintf("voters %v", m.Voters())
+	if len(m.Outgoing) > 0 {
+		s += fmt.Sprintf(" with %v", m.Outgoing)
+	}
+	if l := m.Learners(); len(l) > 0 {
+		s += fmt.Sprintf(", learners %v", l)
+	}
+	return s
+}
+
+func flags(a bool, as string, b bool, bs string) (s string) {
+	if a {
+		s = as
+	}
+	if b {
+		s += bs
+	}
+	return s
+}
+
 func entries(es []protocol.Entry) string {
 	var b strings.Builder
 	for _, e := range es {
 		fmt.Fprintf(&b, " %s", entryID(e.ID()))
-		if e.Kind == protocol.EntryNoOp {
+		switch e.Kind {
+		case protocol.EntryNoOp:
 			b.WriteString("(NoOp)")
-		} else {
+		case protocol.EntryConfiguration:
+			m, err := memberships.DecodeMembership(e.Payload)
+			if err != nil {
+				panic(err)
+			}
+			fmt.Fprintf(&b, "(%s)", members(m))
+		default:
 			fmt.Fprintf(&b, "(%s)", e.Payload)
 		}
 	}

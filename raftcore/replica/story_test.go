@@ -52,6 +52,8 @@ func bugs() map[string]mutation.Set {
 		"CursorOnlyUp": mutation.CursorOnlyUp, "ReadWithoutQuorum": mutation.ReadWithoutQuorum,
 		"ResignedOfOldTerm": mutation.ResignedOfOldTerm, "UnableCampaigns": mutation.UnableCampaigns,
 		"SerialNeverReleased": mutation.SerialNeverReleased, "LeaseWithoutDrift": mutation.LeaseWithoutDrift,
+		"ChangeBeforeCommitInTerm": mutation.ChangeBeforeCommitInTerm, "ChangeEffectOnCommit": mutation.ChangeEffectOnCommit,
+		"JointNeedsOnlyNew": mutation.JointNeedsOnlyNew, "RemovedLeaderCountsItself": mutation.RemovedLeaderCountsItself,
 		"LeaseAfterTransfer": mutation.LeaseAfterTransfer, "ReadFromNewLeaderBeforeNoOp": mutation.ReadFromNewLeaderBeforeNoOp,
 	}
 }
@@ -100,6 +102,9 @@ var commands = map[string]command{
 	"start":        onMember(func(s *story, m *member) error { return s.start(m) }),
 	"resign":       onMember(func(s *story, m *member) error { return s.step(m, replica.Resign{}) }),
 	"fitness":      (*story).setFitness,
+	"join":         (*story).joinCluster,
+	"change":       (*story).changeMembers,
+	"members":      (*story).showMembers,
 	"compact":      (*story).compactTo,
 	"transfer":     (*story).transferTo,
 	"disconnected": (*story).disconnect,
@@ -155,6 +160,7 @@ func (s *story) cluster(t *testing.T, d *datadriven.TestData) error {
 		"election": &c.ElectionTicks, "heartbeat": &c.HeartbeatTicks, "inflight": &c.MaxInflight,
 		"message": &c.MaxMessageBytes, "tail": &c.MaxTailBytes, "uncommitted": &c.MaxUncommittedBytes,
 		"inflight-bytes": &c.MaxInflightBytes, "apply-bytes": &c.MaxApplyBytes, "lease": &c.LeaseTicks,
+		"lag": &c.MaxPromotionLag,
 	} {
 		d.MaybeScanArgs(t, name, field)
 	}
