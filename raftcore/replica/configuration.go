@@ -119,6 +119,7 @@ func (r *Replica) adopt() {
 		r.setMembership(c.membership)
 	}
 	r.inEffect = inEffect{c.id, committed}
+	r.settleRole()
 	r.fx.Membership = &MembershipChange{
 		Membership: c.membership, ID: c.id, Committed: committed,
 		Removed: committed && membership.WasRemoved(c.membership, r.cfg.ID),
@@ -144,14 +145,18 @@ func (r *Replica) setMembership(m protocol.Membership) {
 	slices.Sort(r.peers)
 	r.peers = slices.Compact(r.peers)
 	r.peers = slices.DeleteFunc(r.peers, func(id protocol.MemberID) bool { return id == r.cfg.ID })
-	switch r.role {
-	case Leader:
+	if r.role == Leader {
 		r.matchFollowers()
-	case Follower, Learner:
-		r.role = r.passiveRole()
 	}
 	if r.soleVoter() != sole {
 		r.resetElectionTimer()
+	}
+}
+
+// settleRole lets a follower become a learner or the other way round.
+func (r *Replica) settleRole() {
+	if r.role == Follower || r.role == Learner {
+		r.role = r.passiveRole()
 	}
 }
 
@@ -200,11 +205,28 @@ func (r *Replica) tickDeparting() {
 	}
 }
 
-// passiveRole is what this member is when it neither leads nor wants to: one that
-// is no voter must never campaign.
+// passiveRole is what this member is when it neither leads nor wants to.
 func (r *Replica) passiveRole() Role {
-	if r.voters.Has(r.cfg.ID) {
+	if r.mayCampaign() {
 		return Follower
 	}
 	return Learner
+}
+
+// mayCampaign reports whether this member may ask to be elected: one that is no voter
+// never does. But while the configuration that takes its vote is not known to be committed,
+// it must (thesis section 4.2.2): it may be the only one that has the entry, and
+// those that do not have it cannot win without its vote, which its longer log refuses them.
+// It does not count its own vote then.
+func (r *Replica) mayCampaign() bool {
+	if r.voters.Has(r.cfg.ID) {
+		return true
+	}
+	cs := r.configurations
+	for n := len(cs) - 1; n > 0 && cs[n].id.Index > r.commit && !r.cfg.Mutation.Has(mutation.SilentWhenRemoved); n-- {
+		if quorum.Of(cs[n-1].membership).Has(r.cfg.ID) {
+			return true
+		}
+	}
+	return false
 }

@@ -11,7 +11,7 @@ import (
 // election, first only whether it could win one (thesis section 9.6). A candidate
 // that has not won within its timeout starts anew in the same way.
 func (r *Replica) electionTimeout() {
-	if r.voters.Has(r.cfg.ID) && r.mayStand() {
+	if r.mayCampaign() && r.mayStand() {
 		r.startPreVote(r.timers.hurry)
 		return
 	}

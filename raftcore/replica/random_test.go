@@ -31,10 +31,12 @@ type chaos struct {
 	rng       *rand.Rand
 	storm     bool    // many crashes and partitions
 	sleepy    *member // its clock is slow
+	changing  bool    // the membership changes
 	proposals int
 	readID    uint64
 	leaders   map[protocol.Term]protocol.MemberID
 	committed []protocol.Term // of the entries from 1 on
+	decided   []protocol.Term // of the leaders that committed them
 	asked     map[uint64]protocol.Index
 	logs      map[protocol.MemberID]seenLog
 }
@@ -171,6 +173,8 @@ func (c *chaos) settleOther(m *member) (bool, error) {
 
 func (c *chaos) input(m *member, dice int) error {
 	switch {
+	case c.changing && c.rng.IntN(4) == 0:
+		return c.changeMembers(m)
 	case dice < 950:
 		var payloads [][]byte
 		for range 1 + c.rng.IntN(3) {
@@ -238,6 +242,9 @@ func (c *chaos) heal() error {
 	}
 	last := leader.r.Status().Last.Index
 	for _, m := range c.members {
+		if _, is := leader.r.Status().Membership.Find(m.id); !is {
+			continue // it was removed, or never added
+		}
 		if s := m.r.Status(); s.Applied != last {
 			return fmt.Errorf("member %d has applied %d of %d after the faults ended: %+v; its leader: %+v", m.id, s.Applied, last, s, leader.r.Status())
 		}
@@ -282,6 +289,9 @@ func (c *chaos) checkLeader(m *member, s replica.Status) error {
 	seen := c.logs[m.id]
 	if _, old := c.leaders[s.Term]; !old {
 		for i, t := range c.committed {
+			if c.decided[i] > s.Term {
+				break // votes that were given before have come after it
+			}
 			at, ok := m.r.TermAt(protocol.Index(i + 1))
 			if ok && at != t || !ok && protocol.Index(i+1) > s.Last.Index {
 				return fmt.Errorf("leader %d of term %d lacks the committed entry %d/%d", m.id, s.Term, t, i+1)
@@ -310,7 +320,7 @@ func (c *chaos) noteCommitted(m *member) {
 		default:
 			return // a snapshot is being installed: another member tells
 		}
-		c.committed = append(c.committed, t)
+		c.committed, c.decided = append(c.committed, t), append(c.decided, m.r.Status().Term)
 	}
 }
 

@@ -125,6 +125,7 @@ func New(cfg Config, restore Restore) (*Replica, error) {
 	r.reads.wire, r.forwards.last = boot.next(), boot.next()
 	r.setMembership(configurations.last().membership)
 	r.inEffect.id = configurations.last().id // committed is told by the first Step
+	r.settleRole()
 	if !r.keepsPromise() {
 		r.forgetLeaderContact() // else: what it had promised before it was started still holds
 	}

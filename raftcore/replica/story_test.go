@@ -54,6 +54,7 @@ func bugs() map[string]mutation.Set {
 		"SerialNeverReleased": mutation.SerialNeverReleased, "LeaseWithoutDrift": mutation.LeaseWithoutDrift,
 		"ChangeBeforeCommitInTerm": mutation.ChangeBeforeCommitInTerm, "ChangeEffectOnCommit": mutation.ChangeEffectOnCommit,
 		"JointNeedsOnlyNew": mutation.JointNeedsOnlyNew, "RemovedLeaderCountsItself": mutation.RemovedLeaderCountsItself,
+		"SilentWhenRemoved":  mutation.SilentWhenRemoved,
 		"LeaseAfterTransfer": mutation.LeaseAfterTransfer, "ReadFromNewLeaderBeforeNoOp": mutation.ReadFromNewLeaderBeforeNoOp,
 	}
 }
