@@ -50,6 +50,8 @@ var plays = []struct {
 	{"read", three, readAtAFollower, extras{rounds: true}, nil},
 	{"forward", three, forwarded, extras{}, nil},
 	{"forward-refused", three, forwardRefused, extras{}, nil},
+	{"learner-promotion", nil, nil, extras{}, learnerPromotion},
+	{"joint-replacement", nil, nil, extras{}, jointReplacement},
 	{"repair", nil, nil, extras{}, damagedRecord},
 }
 

@@ -196,6 +196,9 @@ func entries(es []protocol.Entry) string {
 	case 0:
 		return "no entries"
 	case 1:
+		if es[0].Kind == protocol.EntryConfiguration {
+			return fmt.Sprintf("configuration %d/%d", es[0].Index, es[0].Term)
+		}
 		return fmt.Sprintf("entry %d/%d", es[0].Index, es[0].Term)
 	default:
 		return fmt.Sprintf("entries %d/%d to %d/%d", es[0].Index, es[0].Term, es[n-1].Index, es[n-1].Term)
