@@ -26,7 +26,7 @@ var rooms = []room{
 	{"raftcore/fault", []string{"raftcore/vfs"}},
 	{"raftcore/repair", []string{"raftcore/protocol"}},
 	{"raftcore/storage/filelog", []string{"raftcore/codec", "raftcore/storage", "raftcore/vfs", "raftcore/fault", "raftcore/internal/mutation"}},
-	{"raftcore/transport/tcp", []string{"raftcore/codec", "raftcore/transport"}},
+	{"raftcore/transport/tcp", []string{"raftcore/codec", "raftcore/transport", "raftcore/internal/mutation"}},
 	{"raftcore/host", []string{"raftcore/replica", "raftcore/repair", "raftcore/storage", "raftcore/transport", "raftcore/fault", "raftcore/machine", "raftcore/codec", "raftcore/session"}},
 
 	// Conformance suites and tools for tests.

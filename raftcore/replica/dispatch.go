@@ -128,7 +128,11 @@ func (r *Replica) receiveLower(m protocol.Message) {
 	case *protocol.VoteRequest:
 		r.send(m.From, &protocol.VoteResponse{})
 	case *protocol.AppendRequest:
-		r.send(m.From, &protocol.AppendResponse{Rejected: true, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot})
+		a := &protocol.AppendResponse{Rejected: true, Incarnation: r.cfg.Incarnation, Boot: r.cfg.Boot}
+		if r.cfg.Mutation.Has(mutation.LateRefusalEchoes) {
+			a.Match, a.Round = body.Prev.Index, body.Round
+		}
+		r.send(m.From, a)
 	case *protocol.SnapshotRequest:
 		r.send(m.From, &protocol.SnapshotResponse{Last: body.Meta.Last, Rejected: true})
 	case *protocol.ReadRequest:

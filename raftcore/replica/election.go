@@ -137,7 +137,7 @@ func (r *Replica) takePreVote(m protocol.Message) {
 // (thesis section 4.2.2).
 func (r *Replica) answerVote(m protocol.Message) {
 	ask := m.Body.(*protocol.VoteRequest)
-	free := r.vote == m.From || r.vote == 0 && r.leader == 0
+	free := r.vote == m.From || r.vote == 0 && r.leader == 0 || r.cfg.Mutation.Has(mutation.VoteTwice)
 	promised := r.keepsPromise() && r.inContact() && !ask.Transfer
 	if !free || promised || !r.upToDate(ask.Last) {
 		r.send(m.From, &protocol.VoteResponse{})

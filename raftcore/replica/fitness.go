@@ -67,7 +67,7 @@ func (r *Replica) mayStand() bool {
 // unfit leader stays while nobody fit is in sight: it is better than none. One that must
 // not lead goes in any case.
 func (r *Replica) stepAside() {
-	if r.fitness == Fit || r.fitness == Unfit && !r.fitSuccessor() {
+	if r.stays() {
 		r.aside = 0
 		return
 	}
@@ -80,7 +80,7 @@ func (r *Replica) stepAside() {
 // takes an election timeout. It reports whether it still leads.
 func (r *Replica) tickAside() bool {
 	r.stepAside()
-	if r.fitness == Fit || r.fitness == Unfit && !r.fitSuccessor() {
+	if r.stays() {
 		return true
 	}
 	if r.aside++; r.aside < r.cfg.ElectionTicks {
@@ -88,6 +88,11 @@ func (r *Replica) tickAside() bool {
 	}
 	r.resign()
 	return false
+}
+
+// stays reports whether this leader may go on.
+func (r *Replica) stays() bool {
+	return r.fitness == Fit || r.fitness == Unfit && !r.fitSuccessor() || r.cfg.Mutation.Has(mutation.LeadWhileDiskHangs)
 }
 
 func (r *Replica) fitSuccessor() bool {

@@ -59,7 +59,7 @@ func (r *Replica) tickLeader(beat bool) {
 	for i := range r.followers {
 		r.followers[i].Silent++
 	}
-	if !r.voters.Reached(r.heardLately) {
+	if !r.voters.Reached(r.heardLately) && !r.cfg.Mutation.Has(mutation.LeadWithoutQuorum) {
 		r.resign() // it cannot commit, and others may have elected another (thesis section 6.2)
 		return
 	}
@@ -159,6 +159,9 @@ func (r *Replica) replicate(p *progress.Progress) {
 	}
 	for p.CanSend() && p.Next <= r.log.last {
 		if p.Next < r.log.first {
+			if p.Next > 20 && r.cfg.Mutation.Has(mutation.CatchUpCapped) {
+				return
+			}
 			r.fetchFor(p)
 			return
 		}
@@ -271,6 +274,9 @@ func (r *Replica) settle() {
 }
 
 func (r *Replica) matchOf(id protocol.MemberID) protocol.Index {
+	if id == r.cfg.ID && r.cfg.Mutation.Has(mutation.LeaderCountsUnsynced) {
+		return r.log.last
+	}
 	if id == r.cfg.ID {
 		return r.writes.stable
 	}

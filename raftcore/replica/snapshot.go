@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/progress"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
@@ -44,8 +45,8 @@ func (r *Replica) snapshotReceived(in SnapshotReceived) {
 		return
 	}
 	switch {
-	case last.Index <= r.commit:
-	case r.log.has(last):
+	case last.Index <= r.commit && !r.cfg.Mutation.Has(mutation.SnapshotGoesBack):
+	case r.log.has(last) && !r.cfg.Mutation.Has(mutation.SnapshotDropsTail|mutation.SnapshotGoesBack):
 		r.commit = last.Index
 	default:
 		r.install(in)

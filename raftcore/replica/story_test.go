@@ -56,6 +56,10 @@ func bugs() map[string]mutation.Set {
 		"JointNeedsOnlyNew": mutation.JointNeedsOnlyNew, "RemovedLeaderCountsItself": mutation.RemovedLeaderCountsItself,
 		"SilentWhenRemoved":  mutation.SilentWhenRemoved,
 		"LeaseAfterTransfer": mutation.LeaseAfterTransfer, "ReadFromNewLeaderBeforeNoOp": mutation.ReadFromNewLeaderBeforeNoOp,
+		"VoteTwice": mutation.VoteTwice, "LateRefusalEchoes": mutation.LateRefusalEchoes,
+		"LeadWithoutQuorum": mutation.LeadWithoutQuorum, "LeadWhileDiskHangs": mutation.LeadWhileDiskHangs,
+		"SnapshotGoesBack": mutation.SnapshotGoesBack, "SnapshotDropsTail": mutation.SnapshotDropsTail,
+		"LeaderCountsUnsynced": mutation.LeaderCountsUnsynced,
 	}
 }
 

@@ -196,6 +196,21 @@ func (m *Mem) MkdirAll(dir string) error {
 	}
 }
 
+// FailWriteback gives up what was written to files and not synced, as a kernel does when a
+// sync fails: it goes on to show it and takes it for clean, so that no later sync makes it
+// durable. Use it in a Rule's Before.
+func (m *Mem) FailWriteback() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.dirs {
+		for _, n := range d.entries {
+			if n != nil {
+				n.writes = nil
+			}
+		}
+	}
+}
+
 // SyncDir implements FS.
 func (m *Mem) SyncDir(dir string) error {
 	m.before(OpSyncDir, dir)

@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/anishathalye/porcupine"
-
-	"github.com/quorate/quorate/raftcore/internal/mutation"
 )
 
 // leases has leaders answer reads without asking, while they are cut off, sleep, hand over and
@@ -76,24 +74,4 @@ func TestLeasesBeyondTheirBound(t *testing.T) {
 		return
 	}
 	t.Error("1000 seeds with clocks far beyond what leases allow for gave no stale read")
-}
-
-// TestMutationsOfLeadership is TestMutations for leases and serial groups.
-func TestMutationsOfLeadership(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		bug    mutation.Set
-		favour func(*Options)
-		want   Property
-	}{
-		{"LeaseWithoutDrift", mutation.LeaseWithoutDrift, leases, ClientsView},
-		{"LeaseAfterTransfer", mutation.LeaseAfterTransfer, handingOver, ClientsView},
-		{"ReadFromNewLeaderBeforeNoOp", mutation.ReadFromNewLeaderBeforeNoOp, shortReigns, ClientsView},
-		{"SerialNeverReleased", mutation.SerialNeverReleased, func(o *Options) { o.Serial = true }, Liveness},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			hunt(t, tt.bug, tt.favour, false, []Property{tt.want})
-		})
-	}
 }

@@ -2,83 +2,214 @@ package sim
 
 import (
 	"errors"
-	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/raftcore/internal/mutation"
 )
 
-// TestMutations shows that the simulation would notice bugs: with each of them
+// catch says who notices a deliberate bug: the simulation, or a named test of the room that
+// the bug is in.
+type catch struct {
+	bug mutation.Set
+
+	favour func(*Options) // what the bug needs to show
+	all    []Property     // noticed by these with all checks on
+	five   []Property     // noticed with the checks of figure 3 alone; none: it ends in other harm
+
+	room, test string // a folder of raftcore and a test in it
+}
+
+// catches is the list of all deliberate bugs.
+var catches = map[string]catch{
+	// Elections (paper sections 5.1, 5.2 and 5.4.1).
+	"VoteInMemory":      {bug: mutation.VoteInMemory, favour: slowDisks, all: []Property{Promises}, five: []Property{ElectionSafety}},
+	"VoteByIndexOnly":   {bug: mutation.VoteByIndexOnly, favour: shortReigns, all: leaderLacks, five: leaderLacks},
+	"VoteTwice":         {bug: mutation.VoteTwice, favour: shortReigns, all: []Property{Promises, ElectionSafety, Invariants}, five: []Property{ElectionSafety}},
+	"LeadWithoutQuorum": {bug: mutation.LeadWithoutQuorum, favour: deafLeaders, all: []Property{Liveness}},
+	"ResignedOfOldTerm": {bug: mutation.ResignedOfOldTerm, room: "replica", test: stories},
+
+	// Replication and commitment (sections 5.3 and 5.4.2).
+	"CommitOldTerm":        {bug: mutation.CommitOldTerm, favour: shortReigns, all: leaderLacks, five: leaderLacks},
+	"AckBeforeSync":        {bug: mutation.AckBeforeSync, favour: slowDisks, all: []Property{Promises, QuorumDisks}, five: leaderLacks},
+	"LeaderCountsUnsynced": {bug: mutation.LeaderCountsUnsynced, favour: slowDisks, all: []Property{QuorumDisks, Invariants}, five: leaderLacks},
+	"KeepOldTail":          {bug: mutation.KeepOldTail, favour: shortReigns, all: []Property{LogMatching}, five: []Property{LogMatching}},
+	"ApplyUncommitted":     {bug: mutation.ApplyUncommitted, favour: shortReigns, all: []Property{Invariants}, five: []Property{StateMachineSafety}},
+	"CursorOnlyUp":         {bug: mutation.CursorOnlyUp, favour: lostLogs, all: []Property{Liveness, QuorumDisks}},
+	"CatchUpCapped":        {bug: mutation.CatchUpCapped, favour: smallMemories, all: []Property{Liveness}},
+
+	// Snapshots (section 7).
+	"SnapshotGoesBack":  {bug: mutation.SnapshotGoesBack, favour: chunks, all: []Property{Order, Invariants, StateMachineSafety, NoPanic, QuorumDisks}},
+	"SnapshotDropsTail": {bug: mutation.SnapshotDropsTail, room: "replica", test: stories},
+
+	// Reads (section 8; thesis section 6.4).
+	"ReadWithoutQuorum":           {bug: mutation.ReadWithoutQuorum, favour: staleLeaders, all: []Property{ClientsView}},
+	"ReadFromNewLeaderBeforeNoOp": {bug: mutation.ReadFromNewLeaderBeforeNoOp, favour: staleLeaders, all: []Property{ClientsView}},
+	"LateRefusalEchoes":           {bug: mutation.LateRefusalEchoes, favour: echoes, all: []Property{ClientsView}},
+	"LeaseWithoutDrift":           {bug: mutation.LeaseWithoutDrift, favour: driftingLeases, all: []Property{ClientsView}},
+	"LeaseAfterTransfer":          {bug: mutation.LeaseAfterTransfer, favour: handingOver, all: []Property{ClientsView}},
+
+	// Clients (section 8; thesis section 6.3).
+	"SessionForgetsAnswer": {bug: mutation.SessionForgetsAnswer, favour: repeaters, all: []Property{ClientsView}},
+	"SerialNotChecked":     {bug: mutation.SerialNotChecked, favour: repeaters, all: []Property{ClientsView}},
+	"ExpireByLocalClock":   {bug: mutation.ExpireByLocalClock, room: "host"},
+	"SerialNeverReleased":  {bug: mutation.SerialNeverReleased, favour: serial, all: []Property{Liveness}},
+
+	// Membership (section 6; thesis chapter 4).
+	"ChangeBeforeCommitInTerm":  {bug: mutation.ChangeBeforeCommitInTerm, room: "replica", test: stories},
+	"ChangeEffectOnCommit":      {bug: mutation.ChangeEffectOnCommit, room: "replica", test: stories},
+	"JointNeedsOnlyNew":         {bug: mutation.JointNeedsOnlyNew, room: "replica", test: stories},
+	"SilentWhenRemoved":         {bug: mutation.SilentWhenRemoved, room: "replica", test: stories},
+	"RemovedLeaderCountsItself": {bug: mutation.RemovedLeaderCountsItself, room: "replica", test: stories},
+
+	// Disks.
+	"UnableCampaigns":           {bug: mutation.UnableCampaigns, favour: hangingDisks, all: []Property{Fitness}},
+	"LeadWhileDiskHangs":        {bug: mutation.LeadWhileDiskHangs, favour: hangingDisks, all: []Property{Fitness}},
+	"CutDamage":                 {bug: mutation.CutDamage, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
+	"DropTailAfterFsyncFailure": {bug: mutation.DropTailAfterFsyncFailure, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
+	"FsyncRetried":              {bug: mutation.FsyncRetried, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
+	"GhostEntries":              {bug: mutation.GhostEntries, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
+	"WipedVoter":                {bug: mutation.WipedVoter, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
+	"UnboundedLength":           {bug: mutation.UnboundedLength, room: "transport/tcp", test: "TestALengthIsNotBelieved"},
+	"RepairWithoutTermCheck":    {bug: mutation.RepairWithoutTermCheck, room: "host"},
+	"CampaignWhileDamaged":      {bug: mutation.CampaignWhileDamaged, room: "host"},
+}
+
+// stories is the test of package replica that plays its stories with bugs.
+const stories = "TestStoriesNoticeDeliberateBugs"
+
+// leaderLacks is how a lost commitment shows.
+var leaderLacks = []Property{LeaderCompleteness, StateMachineSafety}
+
+// deafLeaders leaves leaders outside that reach all and hear nobody.
+func deafLeaders(o *Options) {
+	o.Faults = Partition
+	o.AimAtLeader, o.HealMajority, o.HalfCut, o.HalfLinked = 90, true, true, false
+	o.Members, o.LeaseTicks = 3, 0
+}
+
+// smallMemories lets leaders read from their logs what followers lack.
+func smallMemories(o *Options) {
+	o.MaxTailBytes = 0
+	o.Members = max(3, o.Members)
+	o.Faults = Partition | Crash
+}
+
+// driftingLeases lets leaders answer reads without asking, with clocks that differ.
+func driftingLeases(o *Options) {
+	staleLeaders(o)
+	o.Faults = Partition | Drift
+	o.Members, o.Learners, o.Sessions, o.Serial = 3, 0, 0, false
+	o.ElectionTicks, o.HeartbeatTicks, o.LeaseTicks = 10, 1, longestLease(10)
+	o.ReadPercent, o.ClientEvery, o.FaultEvery = 70, 5*Millisecond, 400*Millisecond
+	o.Steps, o.Phases = 4000, 1
+}
+
+// echoes lets the same members lead again and again, and read much.
+func echoes(o *Options) {
+	sleepers(o)
+	o.LeaseTicks, o.Sessions, o.Phases, o.Serial = 0, 0, 1, false
+	o.Faults = Sleep | Transfer | Partition | Delay
+	o.ReadPercent, o.ClientEvery = 80, 4*Millisecond
+	quick(o)
+}
+
+// repeaters has many clients with sessions, who repeat themselves.
+func repeaters(o *Options) { o.Sessions, o.SessionTimeout = 9, Second }
+
+func serial(o *Options) { o.Serial = true }
+
+// hangingDisks lets disks finish nothing for long.
+func hangingDisks(o *Options) {
+	o.Faults = HungDisk
+	o.Members, o.AimAtLeader, o.FaultEvery = 3, 60, 200*Millisecond
+}
+
+// TestMutations shows that every bug of package mutation is noticed: with each of them
 // switched on, one of the first thousand seeds breaks a property that has to do with
-// the bug. Where the bug can end in harm that paper figure 3 speaks of, a second search
-// looks at nothing but the five properties of that figure.
+// the bug, or a test of its own room knows it. Where the bug can end in harm that paper
+// figure 3 speaks of, a second search looks at nothing but the five properties of that
+// figure.
 func TestMutations(t *testing.T) {
-	tests := []struct {
-		name   string
-		bug    mutation.Set
-		favour func(*Options) // what the bug needs to show
-		all    []Property     // noticed with all checks on
-		five   []Property     // noticed with the checks of figure 3 alone; none: it ends in other harm
-	}{
-		{
-			"CommitOldTerm", mutation.CommitOldTerm, shortReigns,
-			[]Property{LeaderCompleteness, StateMachineSafety},
-			[]Property{LeaderCompleteness, StateMachineSafety},
-		},
-		{
-			"VoteInMemory", mutation.VoteInMemory, slowDisks,
-			[]Property{Promises},
-			[]Property{ElectionSafety},
-		},
-		{
-			"AckBeforeSync", mutation.AckBeforeSync, slowDisks,
-			[]Property{Promises, QuorumDisks},
-			[]Property{LeaderCompleteness, StateMachineSafety},
-		},
-		{
-			"VoteByIndexOnly", mutation.VoteByIndexOnly, shortReigns,
-			[]Property{LeaderCompleteness, StateMachineSafety},
-			[]Property{LeaderCompleteness, StateMachineSafety},
-		},
-		{
-			"KeepOldTail", mutation.KeepOldTail, shortReigns,
-			[]Property{LogMatching},
-			[]Property{LogMatching},
-		},
-		{
-			"ApplyUncommitted", mutation.ApplyUncommitted, shortReigns,
-			[]Property{Invariants},
-			[]Property{StateMachineSafety},
-		},
-		{
-			"CursorOnlyUp", mutation.CursorOnlyUp, lostLogs,
-			[]Property{Liveness, QuorumDisks},
-			nil,
-		},
-		{
-			"ReadWithoutQuorum", mutation.ReadWithoutQuorum, staleLeaders,
-			[]Property{ClientsView},
-			nil,
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	bugs := declared(t)
+	for i, name := range bugs {
+		c, known := catches[name]
+		if !known || c.bug != 1<<i {
+			t.Errorf("nobody catches the bug %s: it needs a row in catches", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			t.Run("all checks", func(t *testing.T) { hunt(t, tt.bug, tt.favour, false, tt.all) })
-			if tt.five != nil {
-				t.Run("figure 3 alone", func(t *testing.T) { hunt(t, tt.bug, tt.favour, true, tt.five) })
+			if c.room != "" {
+				mustBeNamed(t, name, c)
+				return
+			}
+			hunt(t, c, false, c.all)
+			if c.five != nil {
+				hunt(t, c, true, c.five)
 			}
 		})
+	}
+	if len(catches) != len(bugs) {
+		t.Errorf("catches has %d rows for %d bugs", len(catches), len(bugs))
+	}
+}
+
+// declared gives the names of the bugs in package mutation, by their bits.
+func declared(t *testing.T) (names []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/mutation/mutation.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range f.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.CONST {
+			for _, s := range g.Specs {
+				for _, n := range s.(*ast.ValueSpec).Names {
+					names = append(names, n.Name)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// mustBeNamed wants a test in the room that switches the bug on.
+func mustBeNamed(t *testing.T, name string, c catch) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", c.room, "*_test.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("room %s has no tests: %v", c.room, err)
+	}
+	uses := regexp.MustCompile(`\bmutation\.` + name + `\b`)
+	var text strings.Builder
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(b)
+	}
+	if !uses.MatchString(text.String()) || c.test != "" && !strings.Contains(text.String(), "func "+c.test+"(") {
+		t.Errorf("the tests of room %s do not switch %s on, or have no %s", c.room, name, c.test)
 	}
 }
 
 // hunt looks for a seed whose run breaks one of the properties because of the bug.
-func hunt(t *testing.T, bug mutation.Set, favour func(*Options), fiveOnly bool, properties []Property) {
+func hunt(t *testing.T, c catch, fiveOnly bool, properties []Property) {
+	t.Helper()
 	others := map[Property]int{}
 	for seed := uint64(1); seed <= 1000; seed++ {
 		o := OptionsFor(seed)
-		favour(&o)
-		o.mutation, o.fiveOnly = bug, fiveOnly
+		c.favour(&o)
+		o.mutation, o.fiveOnly = c.bug, fiveOnly
 		_, err := Run(o)
 		var f *Failure
 		if err == nil {
@@ -87,16 +218,14 @@ func hunt(t *testing.T, bug mutation.Set, favour func(*Options), fiveOnly bool, 
 		if !errors.As(err, &f) {
 			t.Fatal(err)
 		}
-		for _, p := range properties {
-			if f.Property == p {
-				t.Logf("seed %d, step %d: %s: %s", seed, f.Step, f.Property, f.Detail)
-				mustBeWell(t, o)
-				return
-			}
+		if slices.Contains(properties, f.Property) {
+			t.Logf("figure 3 alone: %v, seed %d, step %d: %s: %.300s", fiveOnly, seed, f.Step, f.Property, f.Detail)
+			mustBeWell(t, o)
+			return
 		}
 		others[f.Property]++
 	}
-	t.Errorf("1000 seeds broke none of %v, but others: %v", properties, fmt.Sprint(others))
+	t.Errorf("1000 seeds broke none of %v, but others: %v", properties, others)
 }
 
 // mustBeWell shows that it was the bug, and nothing else, that broke the property.

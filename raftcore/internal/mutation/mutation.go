@@ -16,8 +16,8 @@
 //
 // # How to add
 //
-// A constant here, the place that consults it, a row in the mutation test of
-// package devtools/sim.
+// A constant at the end, the place that consults it, a row in the table catches of package
+// devtools/sim, whose test fails for a bug that nobody notices.
 package mutation
 
 // Set is a set of bugs.
@@ -51,6 +51,18 @@ const (
 	JointNeedsOnlyNew                           // a joint configuration decides by a majority of its new half
 	SilentWhenRemoved                           // a member never campaigns by a configuration that takes its vote, not even while that is not committed
 	RemovedLeaderCountsItself                   // a leader that is no voter any more counts itself
+	CatchUpCapped                               // a leader reads no entries for a follower beyond a fixed index
+	LeadWhileDiskHangs                          // a leader that must not lead goes on with its heartbeats
+	VoteTwice                                   // a member votes for everybody who asks, in the same term
+	LateRefusalEchoes                           // the refusal of a request of an older term passes for an answer in this one
+	LeadWithoutQuorum                           // a leader that hears no quorum goes on with its heartbeats
+	SnapshotGoesBack                            // a snapshot is installed that ends before what is committed here
+	SnapshotDropsTail                           // a snapshot is installed over a log that has its last entry and more
+	LeaderCountsUnsynced                        // a leader counts its own entries before they are durable
+	FsyncRetried                                // a sync that failed is tried again, and its success is believed
+	GhostEntries                                // recovery leaves what an overwrite has cut off
+	UnboundedLength                             // memory is allocated for whatever length stands on the disk
+	WipedVoter                                  // an empty volume is opened as if it had always been so
 )
 
 // Has reports whether the bug b is on.

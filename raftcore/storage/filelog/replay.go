@@ -203,7 +203,11 @@ func (r *replay) entry(e protocol.Entry, offset int64) error {
 			return err
 		}
 	}
+	before := r.last
 	r.history.append(&e)
+	if before.Index > id.Index && r.bugs.Has(mutation.GhostEntries) {
+		r.last = before
+	}
 	r.missing = min(r.missing, id.Index-1)
 	r.doubt.cut(id.Index)
 	cutHoles(r.holes, id.Index)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/vfs"
 )
 
@@ -126,6 +127,10 @@ func Open(fsys vfs.FS, dir string, o Options) (s *Store, err error) {
 		return nil, fmt.Errorf("open %s: serializer %s makes no bytes, which files need: use codec.Msgpack", dir, o.Serializer.Name())
 	}
 	id, err := ReadIdentity(fsys, dir)
+	if errors.Is(err, ErrNotFormatted) && o.bugs.Has(mutation.WipedVoter) {
+		id = Identity{ClusterID: o.ClusterID, MemberID: o.MemberID, Incarnation: 1}
+		err = Format(fsys, dir, id, o)
+	}
 	if err != nil {
 		return nil, err
 	}

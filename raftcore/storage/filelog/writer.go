@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -187,7 +188,11 @@ func (w *writer) flush() error {
 		return fmt.Errorf("write %d bytes at offset %d of %s: %w", len(w.buf), w.active.end, w.active.name, err)
 	}
 	written := time.Now()
-	if err := w.active.file.Sync(); err != nil {
+	err := w.active.file.Sync()
+	if err != nil && w.log.opts.bugs.Has(mutation.FsyncRetried) {
+		err = w.active.file.Sync()
+	}
+	if err != nil {
 		return fmt.Errorf("sync %s: %w", w.active.name, err)
 	}
 	f := Flush{Entries: w.entries, Bytes: len(w.buf), Write: written.Sub(start), Sync: time.Since(written)}

@@ -3,6 +3,8 @@ package tcp
 import (
 	"fmt"
 	"net"
+
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 )
 
 const (
@@ -27,6 +29,8 @@ type frameReader struct {
 	size  int // of the next buffer
 	reads int // into this one
 	last  int // length of the last frame
+
+	bugs mutation.Set // deliberate, for tests of the tests
 }
 
 // next gives the body of the next message, or nil when more must be read first.
@@ -87,6 +91,9 @@ func (r *frameReader) reserve() {
 		length = min(r.last, believed) // the next frame is likely to be like the last
 	}
 	size := max(r.size, min(length, max(believed, 4*have)))
+	if r.bugs.Has(mutation.UnboundedLength) {
+		size = max(size, length)
+	}
 	r.buf = append(make([]byte, 0, size), r.buf[r.from:]...)
 	r.from = 0
 }

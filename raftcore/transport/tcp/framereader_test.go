@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 )
 
 // pieces is a connection whose reads give what was sent in pieces of random length.
@@ -32,7 +34,11 @@ func frameOf(body []byte) []byte { return endFrame(append(beginFrame(nil), body.
 
 // readAll gives the bodies that a reader cuts out of the data.
 func readAll(data []byte, seed uint64, limit int) (bodies [][]byte, err error) {
-	r := frameReader{conn: &pieces{data: data, rng: rand.New(rand.NewPCG(seed, 1))}, limit: limit, counters: &counters{}}
+	return readWith(0, data, seed, limit)
+}
+
+func readWith(bugs mutation.Set, data []byte, seed uint64, limit int) (bodies [][]byte, err error) {
+	r := frameReader{bugs: bugs, conn: &pieces{data: data, rng: rand.New(rand.NewPCG(seed, 1))}, limit: limit, counters: &counters{}}
 	for {
 		for {
 			body, err := r.next()
@@ -97,14 +103,20 @@ func TestALengthIsNotBelieved(t *testing.T) {
 	header[2] = frameMessage
 	binary.BigEndian.PutUint32(header[4:], limit)
 	data := slices.Concat(header, make([]byte, 100<<10))
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if got, err := readAll(data, 7, limit); len(got) > 0 || err != io.EOF {
-		t.Fatalf("%q, %v", got, err)
+	takes := func(bugs mutation.Set) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if got, err := readWith(bugs, data, 7, limit); len(got) > 0 || err != io.EOF {
+			t.Fatalf("%q, %v", got, err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
 	}
-	runtime.ReadMemStats(&after)
-	if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
+	if took := takes(0); took > 4<<20 {
 		t.Errorf("100 KiB of a frame that claims 1 GiB took %d bytes", took)
+	}
+	if took := takes(mutation.UnboundedLength); took <= 4<<20 {
+		t.Errorf("with the bug UnboundedLength it took only %d bytes: the test would not notice", took)
 	}
 	if _, err := readAll(data, 7, limit-1); err == nil || err == io.EOF {
 		t.Errorf("a frame beyond the limit gave %v", err)
