@@ -65,7 +65,6 @@ type unfitness uint8
 const (
 	forDamage unfitness = iota // records of its log are damaged
 	forSpace                   // its disk is full
-	forSpeed                   // its disk is slow, or hangs
 	reasons
 )
 

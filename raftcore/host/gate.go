@@ -3,7 +3,6 @@ package host
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/transport"
@@ -16,22 +15,16 @@ type gate struct {
 	comms transport.Comms
 
 	mu      sync.Mutex
-	durable uint64    // every sequence number up to it is durable
-	at      time.Time // when the last of them became so
-	early   []uint64  // durable ones beyond durable+1
+	durable uint64   // every sequence number up to it is durable
+	early   []uint64 // durable ones beyond durable+1
 	closed  bool
 	held    []heldMessages // ascending by seq
-	bytes   int            // of held
 }
 
 type heldMessages struct {
 	seq      uint64
 	messages []protocol.Message
-	bytes    int
 }
-
-// maxHeldBytes bounds what waits for a disk that hangs, while heartbeats are still answered.
-const maxHeldBytes = 8 << 20
 
 // hold takes messages that may leave once seq is durable. It sends them at once when
 // it is already.
@@ -45,11 +38,7 @@ func (g *gate) hold(seq uint64, messages []protocol.Message) {
 		g.comms.Send(messages)
 		return
 	}
-	size := sizeOf(messages)
-	if len(g.held) > 0 && g.bytes+size > maxHeldBytes {
-		return // as if the network had lost them
-	}
-	g.held, g.bytes = append(g.held, heldMessages{seq, slices.Clone(messages), size}), g.bytes+size
+	g.held = append(g.held, heldMessages{seq, slices.Clone(messages)})
 }
 
 // done tells that the write with the sequence number is durable. It sends what
@@ -61,7 +50,7 @@ func (g *gate) done(seq uint64) uint64 {
 		g.early = append(g.early, seq)
 		return g.durable
 	}
-	g.durable, g.at = seq, time.Now()
+	g.durable = seq
 	for {
 		i := slices.Index(g.early, g.durable+1)
 		if i < 0 {
@@ -74,11 +63,11 @@ func (g *gate) done(seq uint64) uint64 {
 	return g.durable
 }
 
-// progress gives the number up to which all are durable, and when the last became so.
-func (g *gate) progress() (upTo uint64, at time.Time) {
+// upTo gives the number up to which all are durable.
+func (g *gate) upTo() uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.durable, g.at
+	return g.durable
 }
 
 func (g *gate) release() {
@@ -87,7 +76,6 @@ func (g *gate) release() {
 		if !g.closed {
 			g.comms.Send(g.held[n].messages)
 		}
-		g.bytes -= g.held[n].bytes
 		n++
 	}
 	g.held = slices.Delete(g.held, 0, n)
@@ -96,6 +84,6 @@ func (g *gate) release() {
 // close drops what is held and lets nothing through again.
 func (g *gate) close() {
 	g.mu.Lock()
-	g.closed, g.held, g.bytes = true, nil, 0
+	g.closed, g.held = true, nil
 	g.mu.Unlock()
 }

@@ -63,7 +63,11 @@ func (w *world) traceRequests(id protocol.MemberID, fx replica.Effects) {
 		}
 	}
 	for _, x := range fx.Refused {
-		w.trace("%d refuses %d proposals: %v", id, len(x.Payloads), x.Reason)
+		what := "proposals"
+		if x.Kind == protocol.EntrySession {
+			what = "changes of sessions"
+		}
+		w.trace("%d refuses %d %s: %v", id, len(x.Payloads), what, x.Reason)
 	}
 }
 
@@ -99,6 +103,9 @@ func body(b protocol.Body) string {
 	case *protocol.ForwardRefused:
 		return fmt.Sprintf(" took %d, then %v", b.Taken, b.Reason)
 	case *protocol.Forward:
+		if b.As == protocol.EntrySession {
+			return fmt.Sprintf(" %d changes of sessions", len(b.Payloads))
+		}
 		return fmt.Sprintf(" %d commands", len(b.Payloads))
 	}
 	return ""
@@ -158,6 +165,8 @@ func entries(es []protocol.Entry) string {
 		switch e.Kind {
 		case protocol.EntryNoOp:
 			b.WriteString("(NoOp)")
+		case protocol.EntrySession:
+			fmt.Fprintf(&b, "(session %s)", e.Payload)
 		case protocol.EntryConfiguration:
 			m, err := memberships.DecodeMembership(e.Payload)
 			if err != nil {

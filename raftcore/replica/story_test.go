@@ -271,15 +271,20 @@ func (s *story) elect(t *testing.T, d *datadriven.TestData) error {
 	return fmt.Errorf("member %d was not elected", m.id)
 }
 
-// propose takes the arguments that have no value as commands.
+// propose takes the arguments that have no value as commands; behind the word sessions, as
+// changes of sessions.
 func (s *story) propose(t *testing.T, d *datadriven.TestData) error {
 	var payloads [][]byte
+	kind := protocol.EntryCommand
 	for _, a := range d.CmdArgs {
-		if len(a.Vals) == 0 && a.Key != "quiet" {
+		switch {
+		case a.Key == "sessions":
+			kind = protocol.EntrySession
+		case len(a.Vals) == 0 && a.Key != "quiet":
 			payloads = append(payloads, []byte(a.Key))
 		}
 	}
-	return s.step(s.who(t, d, "id"), replica.Propose{Kind: protocol.EntryCommand, Payloads: payloads})
+	return s.step(s.who(t, d, "id"), replica.Propose{Kind: kind, Payloads: payloads})
 }
 
 func (s *story) readIndex(t *testing.T, d *datadriven.TestData) error {
