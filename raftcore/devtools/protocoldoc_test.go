@@ -143,12 +143,49 @@ func replace(t *testing.T, text, name, generated string) string {
 	return section.ReplaceAllLiteralString(text, mark+generated+"<!-- end -->")
 }
 
-// sideBySide puts two pictures beside each other, or below when they are wide.
+// sideBySide puts two pictures beside each other, or below when one is wide. Beside each
+// other they have half the width, so their texts are broken into lines.
 func sideBySide(paper, ours string) string {
 	fenced := func(picture string) string { return "```mermaid\n" + picture + "```\n" }
-	if strings.Count(ours, "participant") > 4 {
+	if strings.Count(ours, "participant") > 3 {
 		return "*The paper:*\n\n" + fenced(paper) + "\n*Quorate:*\n\n" + fenced(ours)
 	}
 	return fmt.Sprintf("<table>\n<tr><th>The paper</th><th>Quorate</th></tr>\n<tr><td valign=\"top\">\n\n%s\n</td><td valign=\"top\">\n\n%s\n</td></tr>\n</table>\n",
-		fenced(paper), fenced(ours))
+		fenced(narrow(paper)), fenced(narrow(ours)))
+}
+
+// narrow breaks the texts of a picture into lines of about this many characters.
+func narrow(picture string) string {
+	const width = 28
+	var out strings.Builder
+	for line := range strings.Lines(picture) {
+		head, says, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		if ok {
+			head += ": " + broken(says, width)
+		}
+		out.WriteString(head + "\n")
+	}
+	return out.String()
+}
+
+// broken breaks a text after commas where it can, else between words.
+func broken(says string, width int) string {
+	var lines []string
+	add := func(part string) {
+		if n := len(lines); n > 0 && len(lines[n-1])+1+len(part) <= width {
+			lines[n-1] += " " + part
+			return
+		}
+		lines = append(lines, part)
+	}
+	for part := range strings.SplitAfterSeq(says, ", ") {
+		if part = strings.TrimSpace(part); len(part) <= width {
+			add(part)
+			continue
+		}
+		for word := range strings.FieldsSeq(part) {
+			add(word)
+		}
+	}
+	return strings.Join(lines, "<br/>")
 }
