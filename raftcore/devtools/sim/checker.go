@@ -20,6 +20,8 @@ type checker struct {
 	answers   map[uint64]uint64         // what came of it
 	alive     map[uint64]Time           // when a leader wrote a session's last sign of life
 	votes     map[ballot]protocol.MemberID
+	config    protocol.Membership        // that was committed last
+	removed   map[protocol.MemberID]bool // were members once
 }
 
 type election struct {
@@ -41,7 +43,7 @@ type ballot struct {
 }
 
 func newChecker(c *Cluster) checker {
-	return checker{c: c, tree: tree{}, leaders: map[protocol.Term]election{}, values: map[uint64]protocol.Index{}, answers: map[uint64]uint64{}, alive: map[uint64]Time{}, votes: map[ballot]protocol.MemberID{}}
+	return checker{c: c, tree: tree{}, leaders: map[protocol.Term]election{}, values: map[uint64]protocol.Index{}, answers: map[uint64]uint64{}, alive: map[uint64]Time{}, votes: map[ballot]protocol.MemberID{}, config: c.founders(), removed: map[protocol.MemberID]bool{}}
 }
 
 // started checks what a member starts from.
@@ -79,7 +81,7 @@ func (k *checker) stepped(m *member, was replica.StateChange) {
 // elected checks Election Safety, and Leader Completeness for all that was committed
 // in lower terms: by Log Matching it is enough to look at the last of it.
 func (k *checker) elected(m *member) {
-	if !m.votes() {
+	if !m.votes() && k.c.options.Faults&Changes == 0 {
 		k.c.fail(ElectionSafety, "member %d, a learner, is elected in term %d", m.id, m.term)
 	}
 	now := election{leader: m.id, life: m.life, last: m.log.Last()}
@@ -133,6 +135,9 @@ func (k *checker) writing(m *member, w persist) {
 			k.c.fail(LogMatching, "member %d writes: %v", m.id, err)
 			return
 		}
+		if e.Kind == protocol.EntryConfiguration && m.role == replica.Leader {
+			k.overlap(m, m.config, m.membership(e.Payload))
+		}
 		prev = e.Term
 	}
 }
@@ -153,25 +158,17 @@ func (k *checker) commit(m *member, i protocol.Index) {
 	now := commitment{id: protocol.EntryID{Term: term, Index: i}, in: m.term, at: k.c.clock.now}
 	k.committed = append(k.committed, now)
 	k.c.coverage.Commits++
-	if n := k.holders(now.id); n < k.c.quorum() {
-		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which is on the disks of %d voters of %d", m.id, m.term, now.id, n, len(k.c.voters()))
+	if !reached(m.config, func(id protocol.MemberID) bool { return k.holds(&k.c.member(id).disk.log, now.id) }) {
+		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which no majority of %+v has on disk", m.id, m.term, now.id, m.config)
+	}
+	if e := m.log.Read(i, i, 0)[0]; e.Kind == protocol.EntryConfiguration {
+		k.configured(m, e)
 	}
 	for term := m.term + 1; term <= k.highest; term++ {
 		if e, ok := k.leaders[term]; ok {
 			k.complete(term, e, now)
 		}
 	}
-}
-
-// holders counts the voters with the entry on disk.
-func (k *checker) holders(id protocol.EntryID) int {
-	n := 0
-	for _, m := range k.c.voters() {
-		if k.holds(&m.disk.log, id) {
-			n++
-		}
-	}
-	return n
 }
 
 // holds reports whether a log has the entry, or has compacted it away.

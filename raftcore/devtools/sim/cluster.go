@@ -38,6 +38,10 @@ type Cluster struct {
 	watchers []func(pauser.Event)
 	observer func(Observation) error // nil: nobody observes
 	coverage Coverage
+
+	decoded map[string]protocol.Membership
+	asked   uint64           // the last change that was asked for
+	made    protocol.EntryID // of the last change that was taken, in this phase
 }
 
 // New makes a cluster whose members have just started with empty disks.
@@ -47,6 +51,7 @@ func New(o Options) (*Cluster, error) { return NewObserved(o, nil) }
 func (c *Cluster) begin() {
 	o := c.options
 	c.boots = newRandom(o.Seed, streamBoots)
+	c.decoded = map[string]protocol.Membership{}
 	c.network = newNetwork(c)
 	c.check = newChecker(c)
 	ticks := newRandom(o.Seed, streamTicks)
@@ -157,22 +162,16 @@ func (c *Cluster) leader() *member {
 	return l
 }
 
-// voters come first, then the learners.
-func (c *Cluster) voters() []*member { return c.members[:c.options.Members] }
-
-func (c *Cluster) quorum() int { return c.options.Members/2 + 1 }
-
-func (c *Cluster) membership() protocol.Membership {
-	var ms protocol.Membership
-	for _, m := range c.members {
-		x := protocol.Member{ID: m.id, Address: fmt.Sprint("member-", m.id), Suffrage: protocol.Voter}
-		if !m.votes() {
-			x.Suffrage = protocol.Learner
-		}
-		ms.Members = append(ms.Members, x)
+// voters gives those of the configuration that was committed last.
+func (c *Cluster) voters() []*member {
+	var voters []*member
+	for _, id := range c.check.config.Voters() {
+		voters = append(voters, c.member(id))
 	}
-	return ms
+	return voters
 }
+
+func (c *Cluster) quorum() int { return len(c.check.config.Voters())/2 + 1 }
 
 func (c *Cluster) emit(e pauser.Event) {
 	if len(c.watchers) > 0 {

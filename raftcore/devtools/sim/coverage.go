@@ -19,6 +19,9 @@ type Coverage struct {
 
 	Fitness [replica.Unable + 1]int // what members found about themselves
 
+	Changes     [changeAnswers]int // answers to changes of the membership: taken, or refused for a reason
+	Transitions [transitions]int   // configurations that were committed
+
 	Runs, Phases                                                       int
 	Elections, Commits, Cuts, Fetches, Compactions, Snapshots          int
 	Restarts, Dropped, Resumed, DamagedChunks                          int
@@ -87,6 +90,8 @@ func (v *Coverage) sections() []section {
 			{"refused, asked again", &v.SessionRefused},
 		}},
 		{"fitness found", named(v.Fitness[:], []string{"fit again", "unfit", "unable"})},
+		{"changes asked for", named(v.Changes[:], changeNames())},
+		{"changes made", named(v.Transitions[:], transitionNames[:])},
 		{"faults", named(v.Struck[:], faultNames[:])},
 		{"crashes at points", named(v.Points[:], pointNames[:])},
 		{"shapes of partitions", named(v.Shapes[:], shapeNames[:])},
@@ -117,15 +122,12 @@ func (v *Coverage) Add(o Coverage) {
 	v.MaxIndex = max(v.MaxIndex, o.MaxIndex)
 }
 
-// impossible tells why a member in the role never takes a message of the kind, or "".
-func impossible(r replica.Role, k protocol.MessageKind) string {
+// unlikely tells why a member in the role never takes a message of the kind, or only by a
+// rare chance, or "".
+func unlikely(r replica.Role, k protocol.MessageKind) string {
 	switch k {
 	case protocol.KindRepairRequest, protocol.KindRepairResponse:
-		return "nobody sends it yet"
-	case protocol.KindForwardRefused:
-		if r == replica.Learner {
-			return "" // it forwards, too
-		}
+		return "the caller takes them: see package host"
 	}
 	if r != replica.Learner {
 		return ""
@@ -134,9 +136,9 @@ func impossible(r replica.Role, k protocol.MessageKind) string {
 	case protocol.KindPreVoteRequest, protocol.KindVoteRequest:
 		return "candidates ask voters only"
 	case protocol.KindPreVoteResponse, protocol.KindVoteResponse:
-		return "a learner never campaigns"
+		return "a learner does not campaign"
 	case protocol.KindAppendResponse, protocol.KindSnapshotResponse, protocol.KindReadRequest, protocol.KindForward:
-		return "a learner never led"
+		return "a learner does not lead"
 	case protocol.KindTimeoutNow:
 		return "leaders hand over to voters only"
 	}
@@ -156,11 +158,8 @@ func (v *Coverage) Missing() []string {
 	for r := range v.Cells {
 		for _, k := range protocol.MessageKinds() {
 			role := replica.Role(r)
-			switch why := impossible(role, k); {
-			case v.Cells[r][k] == 0 && why == "":
+			if v.Cells[r][k] == 0 && unlikely(role, k) == "" {
 				missing = append(missing, fmt.Sprintf("%v takes %v", role, k))
-			case v.Cells[r][k] > 0 && why != "":
-				missing = append(missing, fmt.Sprintf("%v takes %v, though %s", role, k, why))
 			}
 		}
 	}
@@ -184,7 +183,7 @@ func (v *Coverage) String() string {
 	for _, k := range protocol.MessageKinds() {
 		fmt.Fprintf(&b, "\n  %-18s", k)
 		for r := range v.Cells {
-			if impossible(replica.Role(r), k) != "" {
+			if v.Cells[r][k] == 0 && unlikely(replica.Role(r), k) != "" {
 				fmt.Fprintf(&b, " %13s", "-")
 			} else {
 				fmt.Fprintf(&b, " %13d", v.Cells[r][k])
@@ -192,4 +191,67 @@ func (v *Coverage) String() string {
 		}
 	}
 	return b.String() + "\n"
+}
+
+// changeAnswers is how many answers there are to a change: that it was taken, and the reasons
+// why not.
+const changeAnswers = int(replica.ChangeInvalid) + 1
+
+func changeNames() []string {
+	names := []string{"taken"}
+	for r := replica.ChangeReason(1); int(r) < changeAnswers; r++ {
+		names = append(names, r.String())
+	}
+	return names
+}
+
+// The ways from one committed configuration to the next.
+const (
+	learnerAdded = iota
+	learnerPromoted
+	voterDemoted
+	voterRemoved
+	learnerRemoved
+	memberMoved
+	jointEntered
+	jointLeft
+
+	transitions
+)
+
+var transitionNames = [transitions]string{
+	"learner added", "learner promoted", "voter demoted", "voter removed", "learner removed",
+	"address changed", "joint entered", "joint left",
+}
+
+// transition counts what a committed configuration changes.
+func (v *Coverage) transition(before, after protocol.Membership) {
+	switch {
+	case len(after.Outgoing) > 0:
+		v.Transitions[jointEntered]++
+	case len(before.Outgoing) > 0:
+		v.Transitions[jointLeft]++
+	}
+	for _, x := range after.Members {
+		switch was, known := before.Find(x.ID); {
+		case !known:
+			v.Transitions[learnerAdded]++
+		case was.Address != x.Address:
+			v.Transitions[memberMoved]++
+		case was.Suffrage == protocol.Learner && x.Suffrage == protocol.Voter:
+			v.Transitions[learnerPromoted]++
+		case was.Suffrage == protocol.Voter && x.Suffrage == protocol.Learner:
+			v.Transitions[voterDemoted]++
+		}
+	}
+	for _, x := range before.Members {
+		if _, still := after.Find(x.ID); still {
+			continue
+		}
+		if x.Suffrage == protocol.Learner {
+			v.Transitions[learnerRemoved]++
+		} else {
+			v.Transitions[voterRemoved]++
+		}
+	}
 }

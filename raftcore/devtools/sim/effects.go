@@ -37,6 +37,12 @@ func (m *member) fulfil(e *replica.Effects) bool {
 		m.sendSnapshot(to)
 	}
 	m.answerClients(e)
+	for _, a := range e.Changes {
+		m.c.answered(m, a)
+	}
+	if e.Membership != nil {
+		m.told(e.Membership)
+	}
 	return true
 }
 
@@ -73,7 +79,7 @@ func (m *member) queue(e *replica.Effects) bool {
 		m.c.trace.add(m.c.clock.now, m.id, w)
 		m.c.check.writing(m, w)
 		if len(w.entries) > 0 {
-			m.c.coverage.cut(m.log.Insert(w.entries))
+			m.insert(w.entries)
 		}
 		m.disk.queue = append(m.disk.queue, w)
 		return m.passes(PersistGiven, m.forgetWrite)
@@ -83,6 +89,15 @@ func (m *member) queue(e *replica.Effects) bool {
 		return m.passes(InstallGiven, m.forgetWrite)
 	}
 	return true
+}
+
+// insert gives entries to the log, and notes the configuration that is in effect then.
+func (m *member) insert(entries []protocol.Entry) {
+	cut := m.log.Insert(entries)
+	m.c.coverage.cut(cut)
+	if cut > 0 || slices.ContainsFunc(entries, func(e protocol.Entry) bool { return e.Kind == protocol.EntryConfiguration }) {
+		m.reconfigure()
+	}
 }
 
 // forgetWrite takes back the last write that was queued: it was not begun.

@@ -40,6 +40,8 @@ var strikes = []struct {
 	{CrashPoint, (*faults).armPoint},
 	{Bridge, (*faults).bridge},
 	{HungDisk, (*faults).hang},
+	{Changes, (*faults).change},
+	{Wipe, (*faults).wipe},
 	{WeakDisk, (*faults).weaken},
 	{SyncError, (*faults).failSync},
 }
@@ -57,7 +59,7 @@ func newFaults(c *Cluster) faults {
 
 // begin lets things go wrong, for the first time or again.
 func (f *faults) begin() {
-	f.over, f.outside, f.c.network.calm = false, nil, false
+	f.over, f.outside, f.c.network.calm, f.c.made = false, nil, false, protocol.EntryID{}
 	f.phase++
 	f.c.network.heal()
 	for _, m := range f.c.members {
@@ -89,7 +91,7 @@ func (f *faults) strikeLater() {
 // end mends everything but the members outside, which stay down, half cut off, or linked
 // with some of the others only: they must not be able to disturb the others.
 func (f *faults) end(outside []*member) {
-	f.over, f.outside = true, outside
+	f.over, f.outside, f.c.made = true, outside, protocol.EntryID{}
 	f.c.network.calm = true
 	f.c.network.heal()
 	for _, m := range f.c.members {
@@ -191,15 +193,14 @@ func (f *faults) loseLog() {
 	f.restartLater(m)
 }
 
-// spare reports whether a quorum without the member has all that it has.
+// spare reports whether a quorum without the member has all that it has, and nobody has a
+// part in decisions of which this need not be true soon.
 func (c *Cluster) spare(m *member) bool {
-	last, n := m.disk.log.Last(), 0
-	for _, other := range c.voters() {
-		if other != m && c.check.holds(&other.disk.log, last) {
-			n++
-		}
-	}
-	return n >= c.quorum()
+	last := m.disk.log.Last()
+	return c.check.settled() && reached(c.check.config, func(id protocol.MemberID) bool {
+		other := c.member(id)
+		return other != m && !other.gone && c.check.holds(&other.disk.log, last)
+	})
 }
 
 func (f *faults) compact() {

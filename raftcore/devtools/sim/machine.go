@@ -18,6 +18,7 @@ type state struct {
 	last      protocol.EntryID
 	digest    uint64
 	registers [registers]uint64
+	config    []byte         // the payload of the last configuration; nil: the first one
 	sessions  *session.Table // nil: the run has none
 	frozen    []byte         // of a snapshot: the user's machine, when the run has one
 }
@@ -36,6 +37,9 @@ func (s *state) apply(e protocol.Entry) (o outcome) {
 	switch e.Kind {
 	case protocol.EntryCommand:
 		o = s.command(e.Index, decodeWrite(e.Payload))
+	case protocol.EntryConfiguration:
+		s.config = e.Payload
+		return o
 	case protocol.EntrySession:
 		o.opened, o.unknown = s.sessions.Change(e.ID(), decodeChange(e.Payload).SessionChange)
 	default:
@@ -152,12 +156,13 @@ type stored struct {
 	Digest    uint64
 	Registers [registers]uint64
 	Sessions  *session.Image `json:",omitempty"`
+	Config    []byte         `json:",omitempty"`
 	Frozen    []byte         `json:",omitempty"`
 }
 
 // encode gives a snapshot's bytes.
 func (s *state) encode() ([]byte, error) {
-	out := stored{Last: s.last, Digest: s.digest, Registers: s.registers, Frozen: s.frozen}
+	out := stored{Last: s.last, Digest: s.digest, Registers: s.registers, Config: s.config, Frozen: s.frozen}
 	if s.sessions != nil {
 		im := s.sessions.Freeze()
 		out.Sessions = &im
@@ -172,7 +177,7 @@ func (s *state) decode(b []byte) error {
 	if err := json.Unmarshal(b, &in); err != nil {
 		return err
 	}
-	s.last, s.digest, s.registers, s.frozen = in.Last, in.Digest, in.Registers, in.Frozen
+	s.last, s.digest, s.registers, s.config, s.frozen = in.Last, in.Digest, in.Registers, in.Config, in.Frozen
 	if in.Sessions != nil {
 		s.sessions = s.cloneSessions(*in.Sessions)
 	}

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
@@ -18,7 +20,9 @@ type member struct {
 	interval    Time // between its ticks
 	drifted     Time // the same, while clocks drift
 	disk        disk
-	life        int // counts its starts; what was planned in an earlier life does not happen
+	joined      bool // after the cluster was founded
+	gone        bool // for good
+	life        int  // counts its starts; what was planned in an earlier life does not happen
 
 	// The rest is lost in a crash.
 	raft      *replica.Replica // nil while it is down
@@ -26,7 +30,8 @@ type member struct {
 	term      protocol.Term
 	leader    protocol.MemberID
 	commit    protocol.Index
-	log       memlog.Sequence // all that was given to the disk, durable or not
+	config    protocol.Membership // in effect: the last one in log
+	log       memlog.Sequence     // all that was given to the disk, durable or not
 	machine   state
 	user      machine.StateMachine // of a Workload
 	toApply   []protocol.Entry
@@ -65,20 +70,26 @@ func encodeMembership(m protocol.Membership) []byte {
 }
 
 // votes tells voters from learners.
-func (m *member) votes() bool { return int(m.id) <= m.c.options.Members }
+func (m *member) votes() bool {
+	return slices.Contains(m.config.Voters(), m.id) || slices.Contains(m.config.Outgoing, m.id)
+}
 
 // start boots the member from what is on its disk.
 func (m *member) start() {
 	c := m.c
+	if m.gone {
+		return
+	}
 	m.life++
-	restore, state := m.disk.recover(c.membership(), c.emptyState(), c.options.DurableMachine && c.options.Workload == nil)
+	restore, state := m.disk.recover(m.membership(nil), c.emptyState(), c.options.DurableMachine && c.options.Workload == nil)
 	*m = member{
-		c: c, id: m.id, incarnation: m.incarnation, interval: m.interval, drifted: m.drifted, disk: m.disk, life: m.life,
+		c: c, id: m.id, joined: m.joined, incarnation: m.incarnation, interval: m.interval, drifted: m.drifted, disk: m.disk, life: m.life,
 		log: m.disk.log.Clone(), machine: state, sends: map[protocol.MemberID]*transfer{},
 	}
+	m.reconfigure()
 	c.work.start(m)
 	boot := c.boots.Uint64()
-	raft, err := replica.New(m.config(boot), restore)
+	raft, err := replica.New(m.settings(boot), restore)
 	if err != nil {
 		c.fail(Invariants, "member %d does not start: %v", m.id, err)
 		return
@@ -92,7 +103,7 @@ func (m *member) start() {
 	m.after(first, m.tick)
 }
 
-func (m *member) config(boot uint64) replica.Config {
+func (m *member) settings(boot uint64) replica.Config {
 	o := m.c.options
 	return replica.Config{
 		ID:                  m.id,
@@ -110,6 +121,7 @@ func (m *member) config(boot uint64) replica.Config {
 		LeaseTicks:          o.LeaseTicks,
 		LeasePromise:        o.LeaseTicks > 0,
 		Serial:              o.Serial,
+		MaxPromotionLag:     3,
 		Memberships:         memberships,
 		Mutation:            o.mutation,
 	}

@@ -23,7 +23,7 @@ type network struct {
 
 func newNetwork(c *Cluster) network {
 	n := network{c: c, r: newRandom(c.options.Seed, streamNetwork), disks: newRandom(c.options.Seed, streamDisks)}
-	size := c.options.Members + c.options.Learners
+	const size = mostMembers
 	for range size {
 		n.apart = append(n.apart, make([]bool, size))
 		n.era = append(n.era, make([]int, size))

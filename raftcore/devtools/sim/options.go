@@ -35,14 +35,16 @@ const (
 	HungDisk                       // a disk finishes nothing for a while
 	WeakDisk                       // a member finds itself unfit to lead for a while
 	SyncError                      // a sync fails: the member is fenced and comes back
+	Changes                        // members are added, promoted, demoted, removed and replaced
+	Wipe                           // a member loses its disk for good
 
-	allFaults = SyncError<<1 - 1
+	allFaults = Wipe<<1 - 1
 )
 
 var faultNames = [...]string{
 	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
 	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift", "crashpoint",
-	"bridge", "damage", "hungdisk", "weakdisk", "syncerror",
+	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe",
 }
 
 // String gives the names, joined by "+", or "none".
@@ -157,6 +159,9 @@ func OptionsFor(seed uint64) Options {
 		if r.percent(60) {
 			o.Faults |= f
 		}
+	}
+	if !r.percent(40) {
+		o.Faults &^= Changes | Wipe
 	}
 	o.Learners = pick(r, []int{0, 0, 0, 1, 2})
 	o.HalfCut = r.percent(50)

@@ -1,7 +1,7 @@
 package sim
 
 // profiles lead runs to where one sort of bug shows.
-var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks}
+var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks, reshaped}
 
 // Profiled draws the options of a seed as OptionsFor does; every second seed is led to
 // where one sort of bug shows.
@@ -76,4 +76,14 @@ func chunks(o *Options) {
 func quick(o *Options) {
 	o.ElectionTicks = 4
 	o.LeaseTicks = min(o.LeaseTicks, longestLease(o.ElectionTicks))
+}
+
+// reshaped has the membership changed again and again, while members come, go and crash.
+func reshaped(o *Options) {
+	o.Members, o.Learners = 3, 1
+	o.Faults = Changes | o.Faults&(Wipe|Crash|Partition|Delay|Transfer|Regicide|Compaction|CrashPoint)
+	o.FaultEvery = 15 * Millisecond
+	o.ClientEvery = 10 * Millisecond
+	o.AimAtLeader = 30
+	o.Steps = 1500
 }

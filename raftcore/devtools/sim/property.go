@@ -28,6 +28,7 @@ const (
 	SameState   Property = "Same State"    // equal commands give equal results and states on every member, see Workload
 	UserCheck   Property = "User's Check"  // what Workload.Check says
 	Fitness     Property = "Fitness"       // a member whose disk hangs does not stand for election, nor lead for long
+	Membership  Property = "Membership"    // configurations that follow each other share a voter in any two majorities, removed IDs stay so
 	Liveness    Property = "Liveness"      // a whole majority without faults has a leader and makes progress
 	Observed    Property = "Observed"      // what an observer demands, such as package spec
 )

@@ -63,17 +63,23 @@ func (c *Cluster) converge() {
 	c.faults.end(c.leaveOutside())
 	timeout := c.longestTimeout()
 	deadline := c.clock.now + calmTimeouts*timeout
+	if c.options.Faults&(Changes|Wipe) != 0 {
+		deadline += calmTimeouts * timeout
+	}
 	var writes []uint64
 	for again := c.clock.now; c.failure == nil; c.clock.next() {
 		if c.clock.now > deadline {
 			c.fail(Liveness, "no fresh write was applied everywhere within %v without faults; members: %+v", calmTimeouts*timeout, c.Status())
 			return
 		}
-		if c.converged(writes) {
+		if c.mendMembership(false) && c.converged(writes) {
 			return
 		}
 		if c.clock.now >= again {
-			writes = append(writes, c.clients.write(pick(c.clients.r, c.well()), 1))
+			if well := c.well(); len(well) > 0 {
+				writes = append(writes, c.clients.write(pick(c.clients.r, well), 1))
+			}
+			c.mendMembership(true)
 			again = c.clock.now + timeout
 		}
 	}
@@ -81,7 +87,7 @@ func (c *Cluster) converge() {
 
 // leaveOutside chooses the minority that is not mended, when the options want one.
 func (c *Cluster) leaveOutside() []*member {
-	if !c.options.HealMajority {
+	if !c.options.HealMajority || c.options.Faults&(Changes|Wipe) != 0 {
 		return nil
 	}
 	shuffled := slices.Clone(c.voters())
@@ -89,9 +95,12 @@ func (c *Cluster) leaveOutside() []*member {
 	return shuffled[:len(shuffled)-c.quorum()]
 }
 
-// well gives the members that were mended.
+// well gives the members that were mended, and have a part in the cluster.
 func (c *Cluster) well() []*member {
-	return slices.DeleteFunc(c.up(), func(m *member) bool { return slices.Contains(c.faults.outside, m) })
+	in := everybody(c.check.config)
+	return slices.DeleteFunc(c.up(), func(m *member) bool {
+		return slices.Contains(c.faults.outside, m) || !slices.Contains(in, m.id)
+	})
 }
 
 // converged reports whether one of the writes is applied by all members that are well, and

@@ -42,7 +42,7 @@ func (m *member) compact(upTo protocol.Index) {
 // freeze gives a snapshot of what is applied now, and what writes the user's machine, when
 // there is one.
 func (m *member) freeze() (s snapshot, write func() []byte) {
-	s = snapshot{meta: protocol.SnapshotMeta{Last: m.machine.last, Membership: m.c.membership()}, state: m.machine.copy()}
+	s = snapshot{meta: protocol.SnapshotMeta{Last: m.machine.last, Membership: m.membership(m.machine.config)}, state: m.machine.copy()}
 	return s, m.c.work.freeze(m)
 }
 
@@ -58,6 +58,7 @@ func (m *member) install(in *replica.Install) {
 	m.c.note(m, "installs the snapshot up to %v", s.meta.Last)
 	m.c.check.installing(m, s.meta.Last)
 	m.log.Reset(s.meta.Last, encodeMembership(s.meta.Membership))
+	m.reconfigure()
 	m.disk.queue = append(m.disk.queue, persist{seq: in.Seq, install: &s})
 }
 
