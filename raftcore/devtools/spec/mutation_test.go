@@ -17,23 +17,21 @@ func TestGuardsBite(t *testing.T) {
 		name string
 		bug  mutation.Set
 		says string // the guard
-		from uint64 // the first seed; 0: 1
 	}{
-		{"CommitOldTerm", mutation.CommitOldTerm, "AdvanceCommitIndex is not enabled: log[", 0},
-		{"VoteInMemory", mutation.VoteInMemory, "a vote for 0 are written, the actions end with currentTerm", 0},
-		{"AckBeforeSync", mutation.AckBeforeSync, "Leave is not enabled", 0},
-		{"VoteByIndexOnly", mutation.VoteByIndexOnly, "HandleRequestVoteRequest is not enabled", 0},
-		{"KeepOldTail", mutation.KeepOldTail, "entries are written from", 0},
-		{"ApplyUncommitted", mutation.ApplyUncommitted, "is applied, commitIndex is", 0},
-		{"VoteTwice", mutation.VoteTwice, "HandleRequestVoteRequest is not enabled", 0},
-		{"LeaderCountsUnsynced", mutation.LeaderCountsUnsynced, "AdvanceCommitIndex is not enabled", 0},
-		{"SnapshotGoesBack", mutation.SnapshotGoesBack, "InstallSnapshot is not enabled", 390}, // it is rare
+		{"CommitOldTerm", mutation.CommitOldTerm, "AdvanceCommitIndex is not enabled: log["},
+		{"VoteInMemory", mutation.VoteInMemory, "a vote for 0 are written, the actions end with currentTerm"},
+		{"AckBeforeSync", mutation.AckBeforeSync, "Leave is not enabled"},
+		{"VoteByIndexOnly", mutation.VoteByIndexOnly, "HandleRequestVoteRequest is not enabled"},
+		{"KeepOldTail", mutation.KeepOldTail, "entries are written from"},
+		{"ApplyUncommitted", mutation.ApplyUncommitted, "is applied, commitIndex is"},
+		{"VoteTwice", mutation.VoteTwice, "HandleRequestVoteRequest is not enabled"},
+		{"LeaderCountsUnsynced", mutation.LeaderCountsUnsynced, "AdvanceCommitIndex is not enabled"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			others, last := 0, (*sim.Failure)(nil)
-			for seed := max(tt.from, 1); seed < max(tt.from, 1)+500; seed++ {
+			for seed := uint64(1); seed <= 500; seed++ {
 				f := explain(t, options(seed).Mutated(tt.bug))
 				if f == nil {
 					continue
