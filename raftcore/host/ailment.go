@@ -65,6 +65,7 @@ type unfitness uint8
 const (
 	forDamage unfitness = iota // records of its log are damaged
 	forSpace                   // its disk is full
+	forSpeed                   // its disk is slow, or hangs
 	reasons
 )
 

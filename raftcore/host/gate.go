@@ -3,6 +3,7 @@ package host
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/transport"
@@ -15,16 +16,22 @@ type gate struct {
 	comms transport.Comms
 
 	mu      sync.Mutex
-	durable uint64   // every sequence number up to it is durable
-	early   []uint64 // durable ones beyond durable+1
+	durable uint64    // every sequence number up to it is durable
+	at      time.Time // when the last of them became so
+	early   []uint64  // durable ones beyond durable+1
 	closed  bool
 	held    []heldMessages // ascending by seq
+	bytes   int            // of held
 }
 
 type heldMessages struct {
 	seq      uint64
 	messages []protocol.Message
+	bytes    int
 }
+
+// maxHeldBytes bounds what waits for a disk that hangs, while heartbeats are still answered.
+const maxHeldBytes = 8 << 20
 
 // hold takes messages that may leave once seq is durable. It sends them at once when
 // it is already.
@@ -38,7 +45,11 @@ func (g *gate) hold(seq uint64, messages []protocol.Message) {
 		g.comms.Send(messages)
 		return
 	}
-	g.held = append(g.held, heldMessages{seq, slices.Clone(messages)})
+	size := sizeOf(messages)
+	if len(g.held) > 0 && g.bytes+size > maxHeldBytes {
+		return // as if the network had lost them
+	}
+	g.held, g.bytes = append(g.held, heldMessages{seq, slices.Clone(messages), size}), g.bytes+size
 }
 
 // done tells that the write with the sequence number is durable. It sends what
@@ -50,7 +61,7 @@ func (g *gate) done(seq uint64) uint64 {
 		g.early = append(g.early, seq)
 		return g.durable
 	}
-	g.durable = seq
+	g.durable, g.at = seq, time.Now()
 	for {
 		i := slices.Index(g.early, g.durable+1)
 		if i < 0 {
@@ -63,11 +74,11 @@ func (g *gate) done(seq uint64) uint64 {
 	return g.durable
 }
 
-// upTo gives the number up to which all are durable.
-func (g *gate) upTo() uint64 {
+// progress gives the number up to which all are durable, and when the last became so.
+func (g *gate) progress() (upTo uint64, at time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.durable
+	return g.durable, g.at
 }
 
 func (g *gate) release() {
@@ -76,6 +87,7 @@ func (g *gate) release() {
 		if !g.closed {
 			g.comms.Send(g.held[n].messages)
 		}
+		g.bytes -= g.held[n].bytes
 		n++
 	}
 	g.held = slices.Delete(g.held, 0, n)
@@ -84,6 +96,6 @@ func (g *gate) release() {
 // close drops what is held and lets nothing through again.
 func (g *gate) close() {
 	g.mu.Lock()
-	g.closed, g.held = true, nil
+	g.closed, g.held, g.bytes = true, nil, 0
 	g.mu.Unlock()
 }

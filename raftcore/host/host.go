@@ -38,6 +38,9 @@ type Host struct {
 	changes  changes
 	fault    atomic.Pointer[fault.Fault] // set once: the member is fenced
 	ailments ailments                    // what it lives with
+	waiting  atomic.Int64                // bytes of the commands that clients of this member wait for
+
+	diskHealth atomic.Pointer[DiskHealth]
 
 	// The loop's own.
 	spare   work // memory for the inbox
@@ -45,7 +48,8 @@ type Host struct {
 	writes  []write
 	lastSeq uint64
 	read    time.Time // when the clock was proposed last for the sessions; zero: not in this leadership
-	disk    diskProgress
+	disk    diskMonitor
+	ticked  time.Time // up to when ticks were stepped, with leases
 	held    heldProposals
 	mending mending
 	fitness [reasons]replica.FitnessLevel
@@ -104,6 +108,8 @@ func start(opts Options) (*Host, error) {
 		inbox: newInbox(), waiters: newWaiters(), reads: &reads{}, started: time.Now(),
 		stop: make(chan struct{}), loopDone: make(chan struct{}),
 	}
+	h.ticked, h.disk = h.started, diskMonitor{limits: opts.diskLimits(), slot: h.started}
+	h.diskHealth.Store(&DiskHealth{})
 	h.requests.Store(random() << 24)
 	h.state.Store(&State{Term: restored.Hard.Term})
 	h.snapshots = newSnapshots(h, restored.Applied.Index)
@@ -224,6 +230,11 @@ func (h *Host) checkSize(payload []byte) error {
 
 // submit proposes what is encoded under the request's number, and waits for the outcome.
 func (h *Host) submit(ctx context.Context, id uint64, kind protocol.EntryKind, payload []byte) (machine.Result, error) {
+	size := int64(len(payload))
+	defer h.waiting.Add(-size)
+	if n := h.waiting.Add(size); n > int64(h.opts.MaxQueuedBytes) && n > size {
+		return machine.Result{}, ErrOverloaded
+	}
 	w, err := h.waiters.add(id)
 	if err != nil {
 		return machine.Result{}, err

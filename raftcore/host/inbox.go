@@ -21,7 +21,7 @@ type inbox struct {
 // work is what the loop takes in one turn.
 type work struct {
 	messages  []protocol.Message
-	bytes     int // of entries in messages
+	bytes     int // of messages
 	proposals []proposal
 	queued    int             // bytes of proposals
 	persisted uint64          // highest sequence number that is durable
@@ -85,10 +85,7 @@ func (b *inbox) input(in replica.Input) {
 
 // receive waits while too much is queued: the sender is held back, not we.
 func (b *inbox) receive(m protocol.Message) {
-	size := 0
-	if a, ok := m.Body.(*protocol.AppendRequest); ok {
-		size = protocol.Size(a.Entries)
-	}
+	size := sizeOf([]protocol.Message{m})
 	b.mu.Lock()
 	for b.work.bytes > maxInboxBytes && !b.closed {
 		b.space.Wait()
@@ -96,6 +93,24 @@ func (b *inbox) receive(m protocol.Message) {
 	b.work.messages = append(b.work.messages, m)
 	b.work.bytes += size
 	b.mu.Unlock()
+}
+
+// sizeOf is about what messages take in memory, in bytes.
+func sizeOf(messages []protocol.Message) int {
+	const envelope = 128
+	n := 0
+	for _, m := range messages {
+		n += envelope
+		switch b := m.Body.(type) {
+		case *protocol.AppendRequest:
+			n += protocol.Size(b.Entries)
+		case *protocol.Forward:
+			for _, p := range b.Payloads {
+				n += len(p)
+			}
+		}
+	}
+	return n
 }
 
 // propose queues a proposal and reports false when more than limit bytes wait.

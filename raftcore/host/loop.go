@@ -24,7 +24,7 @@ func (h *Host) loop() {
 			h.drainCalls()
 			return
 		case now := <-ticker.C:
-			h.step(replica.Tick{})
+			h.tick()
 			h.retry()
 			h.watchDisk(now)
 			h.mend()
@@ -41,6 +41,7 @@ func (h *Host) loop() {
 func (h *Host) turn() {
 	w := h.inbox.take(h.spare)
 	h.spare = work{}
+	h.keepPace()
 	if w.persisted > 0 {
 		h.step(replica.Persisted{Seq: w.persisted})
 	}
@@ -60,6 +61,7 @@ func (h *Host) turn() {
 		f(h.replica)
 	}
 	if id := h.reads.ask(); id != 0 { // last: whatever comes before may have answered the batch before
+		h.keepPace() // no read has joined the batch after the clock was read
 		h.step(replica.Read{ID: id})
 	}
 	h.spare = w.emptied()
@@ -70,30 +72,6 @@ func (h *Host) drainCalls() {
 	for _, f := range h.inbox.take(work{}).calls {
 		f(h.replica)
 	}
-}
-
-// diskProgress is how far the disk had come when it was seen to move last.
-type diskProgress struct {
-	durable uint64
-	at      time.Time
-}
-
-// watchDisk makes a leader resign whose disk has finished nothing for an election timeout
-// although it was asked to. Ticks and heartbeats go on while a disk hangs, and would keep
-// the others from electing one that can work.
-func (h *Host) watchDisk(now time.Time) {
-	durable := h.gate.upTo()
-	if durable != h.disk.durable || durable >= h.lastSeq {
-		h.disk = diskProgress{durable, now}
-		return
-	}
-	stalled := now.Sub(h.disk.at)
-	if stalled < h.opts.ElectionTimeout || h.State().Role != replica.Leader {
-		return
-	}
-	h.opts.Logger.Info("resigning: the disk makes no progress", "for", stalled.String())
-	h.disk.at = now
-	h.step(replica.Resign{})
 }
 
 // retry asks again for what was refused for want of a leader.
@@ -186,6 +164,7 @@ func (h *Host) observed(in replica.Input) replica.Effects {
 func (h *Host) write(e *replica.Effects) {
 	if p := e.Persist; p != nil {
 		h.lastSeq = p.Seq
+		h.disk.given(p.Seq, time.Now())
 		h.writes = append(h.writes, write{seq: p.Seq, hard: p.Hard, entries: p.Entries})
 	}
 	if in := e.Install; in != nil {
@@ -195,6 +174,9 @@ func (h *Host) write(e *replica.Effects) {
 }
 
 func (h *Host) stateChanged(s replica.StateChange) {
+	if h.State().Role == replica.Leader && s.Role != replica.Leader {
+		h.disk.steppedAside(time.Now())
+	}
 	h.tellState(State{Role: s.Role, Term: s.Term, Leader: s.Leader, Removed: h.State().Removed})
 }
 

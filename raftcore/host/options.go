@@ -53,12 +53,40 @@ type Options struct {
 	MaxRetainedEntries uint64
 	SnapshotChunkBytes int // of a snapshot in one message; default 512 KiB
 
-	MaxCommandBytes int // default 4 MiB
-	MaxMessageBytes int // of entries in one message; default 1 MiB
-	MaxInflight     int // unanswered messages with entries for each follower; default 2
-	MaxQueuedBytes  int // of commands that are not committed; default 64 MiB
+	MaxCommandBytes  int // default 4 MiB
+	MaxMessageBytes  int // of entries in one message; default 1 MiB
+	MaxInflight      int // unanswered messages with entries for each follower; default 2
+	MaxInflightBytes int // of entries in them; default 4 MiB
+	// MaxQueuedBytes bounds the commands that clients of this member wait for, and, of a leader,
+	// the group's entries that are not committed, durable and applied here; default 64 MiB.
+	MaxQueuedBytes  int
+	MaxApplyBytes   int // of committed entries handed to the state machine and not applied; default 32 MiB
 	MaxTailBytes    int // of entries kept in memory for laggards; default 16 MiB
 	MaxPromotionLag int // committed entries that a learner may lack when it is promoted; default 1,000
+
+	// LeaseReads lets a leader answer reads without asking a quorum, for as long as no other can
+	// have been elected. That rests on clocks: no member's clock may be faster or slower by
+	// more than MaxClockDrift percent (default 10) than time goes, and none may stand still
+	// while its process is to run again, as that of a machine which is suspended and
+	// resumed does. Where that is not sure leave it off: reads by rounds need no clock.
+	//
+	// LeasePromise makes a member one that leaders with leases may rely on: it helps elect no other
+	// within an election timeout after it heard its leader, or was started. All members must
+	// have it before one has LeaseReads, which implies it. It costs up to an election timeout
+	// when a leader's process is killed.
+	LeaseReads, LeasePromise bool
+	MaxClockDrift            int
+
+	// A disk that finishes nothing for DiskHungAfter (default 3/4 of ElectionTimeout) though it
+	// was asked to hangs: the member must not lead, and hands over or resigns within an
+	// election timeout. One whose writes mostly take longer than DiskSlowWrite (default 1/4 of
+	// ElectionTimeout) for DiskWindow (default 10 times ElectionTimeout) is slow: the member hands
+	// over if another voter is well. It is trusted again after DiskQuiet (default 30 times
+	// ElectionTimeout). For slowness it steps aside at most MaxStepAsides times (default 3) in
+	// StepAsidePeriod (default 600 times ElectionTimeout), then it stays.
+	DiskHungAfter, DiskSlowWrite, DiskWindow, DiskQuiet time.Duration
+	MaxStepAsides                                       int
+	StepAsidePeriod                                     time.Duration
 
 	// Serial lets the group have at most one client command in flight; others are refused with
 	// ErrInFlight. It must be the same on all members.
@@ -121,8 +149,17 @@ func (o *Options) setDefaults() {
 	def(&o.MaxCommandBytes, 4<<20)
 	def(&o.MaxMessageBytes, 1<<20)
 	def(&o.MaxInflight, 2)
+	def(&o.MaxInflightBytes, 4<<20)
 	def(&o.MaxQueuedBytes, 64<<20)
+	def(&o.MaxApplyBytes, 32<<20)
 	def(&o.MaxTailBytes, 16<<20)
+	def(&o.MaxClockDrift, 10)
+	def(&o.DiskHungAfter, o.ElectionTimeout*3/4)
+	def(&o.DiskSlowWrite, o.ElectionTimeout/4)
+	def(&o.DiskWindow, 10*o.ElectionTimeout)
+	def(&o.DiskQuiet, 30*o.ElectionTimeout)
+	def(&o.MaxStepAsides, 3)
+	def(&o.StepAsidePeriod, 600*o.ElectionTimeout)
 	def(&o.RepairPatience, 10*time.Minute)
 	def(&o.SessionTimeout, time.Minute)
 	def(&o.MaxSessions, 4096)
@@ -157,7 +194,17 @@ func (o *Options) validate() error {
 	need(o.SessionTimeout >= o.ElectionTimeout && o.MaxSessions > 0 && o.MaxAnswerBytes > 0,
 		fmt.Sprintf("SessionTimeout is %v, must be at least ElectionTimeout, %v; MaxSessions is %d and MaxAnswerBytes %d, must be above 0",
 			o.SessionTimeout, o.ElectionTimeout, o.MaxSessions, o.MaxAnswerBytes))
+	need(o.MaxClockDrift >= 0 && o.MaxClockDrift < 100 && (!o.LeaseReads || o.leaseTicks() > 2*ticksPerHeartbeat),
+		fmt.Sprintf("MaxClockDrift is %d percent, which leaves %d ticks of a lease: it must be longer than two heartbeat intervals, %d ticks",
+			o.MaxClockDrift, o.leaseTicks(), 2*ticksPerHeartbeat))
 	return errors.Join(errs...)
+}
+
+func (o *Options) diskLimits() diskLimits {
+	return diskLimits{
+		hungAfter: o.DiskHungAfter, slowWrite: o.DiskSlowWrite, window: o.DiskWindow,
+		quiet: o.DiskQuiet, maxAsides: o.MaxStepAsides, asidesOver: o.StepAsidePeriod,
+	}
 }
 
 func (o *Options) tick() time.Duration { return o.HeartbeatInterval / ticksPerHeartbeat }
@@ -174,6 +221,10 @@ func (o *Options) replicaConfig(boot protocol.Boot) replica.Config {
 		MaxInflight:         o.MaxInflight,
 		MaxUncommittedBytes: o.MaxQueuedBytes,
 		MaxTailBytes:        o.MaxTailBytes,
+		MaxInflightBytes:    o.MaxInflightBytes,
+		MaxApplyBytes:       o.MaxApplyBytes,
+		LeaseTicks:          o.leaseTicks(),
+		LeasePromise:        o.LeasePromise,
 		Serial:              o.Serial,
 		Mutation:            o.Mutation,
 		MaxPromotionLag:     o.MaxPromotionLag,

@@ -12,6 +12,7 @@ type Status struct {
 	Applied  protocol.Index // what the state machine has
 	Fault    *fault.Fault   // nil: not fenced
 	Ailments []*fault.Fault // what the member lives with, until it ends by itself
+	Disk     DiskHealth
 }
 
 // Status asks the loop. After the host has ended it gives the last state.
@@ -31,7 +32,7 @@ func (h *Host) Status() Status {
 			s = h.replica.Status()
 		}
 	}
-	return Status{Status: s, Applied: h.Applied(), Fault: h.Fault(), Ailments: h.Ailments()}
+	return Status{Status: s, Applied: h.Applied(), Fault: h.Fault(), Ailments: h.Ailments(), Disk: h.DiskHealth()}
 }
 
 // Ailments gives the faults that this member lives with: it repairs damage of its log from

@@ -21,16 +21,28 @@ func (r *Replica) resign() {
 }
 
 // leaderResigned drops the leader of this term at its own word; from anybody else, or
-// again, the word says nothing. Members that hear it at the same moment do not block each
-// other: see givesWay.
+// again, the word says nothing.
+//
+// All hear it at the same moment, and the one that resigned helps whoever asks: they
+// would split its vote and their own. So they take turns, the lowest ID first, at intervals
+// in which an election is decided.
 func (r *Replica) leaderResigned(m protocol.Message) {
 	if m.From != r.leader {
 		return
 	}
 	r.forgetLeaderContact()
-	if r.role == Follower && r.fitness == Fit {
+	turn := 0
+	for _, id := range r.peers {
+		if id < r.cfg.ID && id != m.From && r.voters.Has(id) {
+			turn++
+		}
+	}
+	if turn == 0 && r.role == Follower && r.fitness == Fit {
 		r.startPreVote(true)
 		return
 	}
 	r.becomeFollower(r.term, 0)
+	if r.fitness == Fit {
+		r.timers.timeout, r.timers.hurry = min(r.timers.timeout, turn*r.cfg.HeartbeatTicks), true
+	}
 }

@@ -33,13 +33,14 @@ type Status struct {
 
 // FollowerStatus is what a leader knows of one follower.
 type FollowerStatus struct {
-	ID       protocol.MemberID
-	State    progress.State
-	Match    protocol.Index
-	Next     protocol.Index
-	Inflight int  // requests with entries that are not answered
-	Silent   int  // ticks since it was heard
-	Unfit    bool // it said that it should not lead
+	ID            protocol.MemberID
+	State         progress.State
+	Match         protocol.Index
+	Next          protocol.Index
+	Inflight      int  // requests with entries that are not answered
+	InflightBytes int  // of their entries
+	Silent        int  // ticks since it was heard
+	Unfit         bool // it said that it should not lead
 
 	Departing bool // it was removed, and is fed until it may have learned of it
 }
@@ -56,7 +57,7 @@ func (r *Replica) Status() Status {
 	for i := range r.followers {
 		p := &r.followers[i]
 		s.Followers = append(s.Followers, FollowerStatus{
-			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), Silent: p.Silent, Unfit: p.Unfit, Departing: p.Departing > 0,
+			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), InflightBytes: p.InflightBytes(), Silent: p.Silent, Unfit: p.Unfit, Departing: p.Departing > 0,
 		})
 	}
 	return s

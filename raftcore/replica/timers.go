@@ -21,7 +21,7 @@ type timers struct {
 	contact   int  // since a leader was last heard; at most ElectionTicks, and so much when that counts for nothing
 	alone     int  // since a leader was last heard
 	heartbeat int  // since the last heartbeat
-	hurry     bool // the timeout was brought forward, because the leader's connection broke
+	hurry     bool // the timeout was brought forward, because the leader is gone
 }
 
 // resetElectionTimer draws a fresh timeout each time, so that split votes end

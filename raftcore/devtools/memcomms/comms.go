@@ -297,6 +297,8 @@ func size(m protocol.Message) int {
 	switch b := m.Body.(type) {
 	case *protocol.AppendRequest:
 		n += protocol.Size(b.Entries)
+	case *protocol.RepairResponse:
+		n += protocol.Size(b.Entries)
 	case *protocol.SnapshotRequest:
 		n += len(b.Data)
 	case *protocol.Forward:

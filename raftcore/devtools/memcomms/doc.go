@@ -15,7 +15,9 @@
 //
 // What arrives has gone through the Serializer, so that a value that a real transport
 // could not carry is noticed. A member's Handler is called, for each sender, from one
-// goroutine. What waits for one member is bounded.
+// goroutine. What waits for one member
+// from one sender is bounded: 16 MiB, beyond which messages are dropped; what a test holds
+// back is not.
 //
 // # How to add
 //

@@ -17,7 +17,8 @@
 //
 // # Queues
 //
-// What is sent waits in one queue for each peer, bounded by messages and bytes. One
+// What is sent waits in one queue for each peer, bounded by Options.MaxQueuedMessages (4096)
+// and MaxQueuedBytes (64 MiB) while it is connected, 64 messages and 1 MiB while it is not. One
 // goroutine for each peer takes all that waits, encodes it into one buffer and writes it
 // at once. While the connection stands, a full queue drops the newest message: a gap at
 // the end is filled when Raft repeats itself, whereas after a gap in the middle a follower

@@ -95,6 +95,8 @@ func payloadSize(b protocol.Body) int {
 		return protocol.Size(b.Entries)
 	case *protocol.SnapshotRequest:
 		return len(b.Data)
+	case *protocol.RepairResponse:
+		return protocol.Size(b.Entries)
 	case *protocol.Forward:
 		n := 0
 		for _, p := range b.Payloads {
