@@ -41,7 +41,7 @@ func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener
 		Connect: func(h transport.Handler) (transport.Comms, error) {
 			return tcp.New(tcp.Options{
 				Self: store.Identity.MemberID, ClusterID: m.cfg.ClusterID, Incarnation: store.Identity.Incarnation,
-				Serializer: codec.Msgpack{}, Listener: peer, TLS: peerTLS, Logger: m.log.WithName("peers"),
+				Serializer: codec.Msgpack{}, Listener: peer, Advertise: m.cfg.AdvertisePeer, TLS: peerTLS, Logger: m.log.WithName("peers"),
 			}, h)
 		},
 	})

@@ -12,7 +12,9 @@ type Comms interface {
 	Send(messages []protocol.Message)
 
 	// SetPeers tells which members there are, by ID, and where (host:port).
-	// Connections to members that are not named are closed.
+	// Connections to members that are not named are closed, but for those that are connected
+	// to this one and have told where they are: while they call, they are answered. So
+	// a member that knows nobody yet can be fed, and join.
 	SetPeers(map[protocol.MemberID]string)
 
 	// Close stops everything and waits for it. The Handler is not called after it.

@@ -39,6 +39,8 @@ type door struct {
 	queue []item        // the board's lock owns it
 	bytes int
 	stood bool // something has passed since the connection was made
+
+	called bool // by a sender that has this member as a peer
 }
 
 // item is a letter, or with gone set the news that the connection broke.
@@ -123,11 +125,18 @@ func (c *Comms) send(l letter) {
 	b := c.board
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, known := c.peers[l.message.To]; c.closed || !known || l.message.To == c.id {
+	if c.closed || !c.knows(l.message.To) || l.message.To == c.id {
 		b.state.dropped++
 		return
 	}
 	b.pass(way{c.id, l.message.To}, l)
+}
+
+// knows reports whether a member is a peer, or has called. The board is locked.
+func (c *Comms) knows(id protocol.MemberID) bool {
+	_, named := c.peers[id]
+	d := c.doors[id]
+	return named || d != nil && d.called
 }
 
 // SetPeers implements transport.Comms. Only the IDs matter.
@@ -195,6 +204,7 @@ func (d *door) put(l letter) bool {
 // disconnect queues the news that the connection broke, if one stood; with lose what
 // waits is lost. The board is locked.
 func (d *door) disconnect(lose bool) {
+	d.called = false
 	if !d.stood {
 		return
 	}

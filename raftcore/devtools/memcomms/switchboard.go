@@ -207,6 +207,9 @@ func (b *Switchboard) deliver(w way, l letter) {
 	}
 	if from := b.state.members[w.from]; from != nil {
 		from.door(w.to).stood = true
+		if _, peer := from.peers[w.to]; peer {
+			to.door(w.from).called = true
+		}
 	}
 }
 

@@ -11,7 +11,8 @@
 // All is frames: 'Q', 'R', the type, zero, the length of the body and the CRC-32C over
 // the eight bytes before it and the body (both big endian, 4 bytes), the body. The
 // side that dialled sends a hello: version, who it is, whom it means, its
-// incarnation, cluster, and serializer. The other side answers with a welcome,
+// incarnation, cluster, serializer, and, if it wants to be answered by members that do not
+// know it, its address. The other side answers with a welcome,
 // or with a refusal that says why. Then message frames follow, each with one encoded
 // message; nothing comes back, except a refusal when a frame cannot be read.
 //
@@ -44,7 +45,8 @@
 // Close waits for every goroutine. For one sender at most one goroutine calls the handler:
 // when a member connects again, its older connection is closed and its last
 // call awaited first. Each incoming connection that was welcomed ends with exactly one
-// call of Disconnected, except in Close. No length from the network is believed before its
+// call of Disconnected, except in Close. A peer that is not named lives no longer than its
+// incoming connection. No length from the network is believed before its
 // bytes are there.
 //
 // # How to add

@@ -20,12 +20,13 @@ type hello struct {
 	incarnation protocol.Incarnation
 	cluster     string
 	serializer  string
+	address     string // where the others reach it; empty when it does not tell
 }
 
 func (o *Options) hello(to protocol.MemberID) hello {
 	return hello{
 		version: wireVersion, from: o.Self, to: to, incarnation: o.Incarnation,
-		cluster: o.ClusterID, serializer: o.Serializer.Name(),
+		cluster: o.ClusterID, serializer: o.Serializer.Name(), address: o.Advertise,
 	}
 }
 
@@ -37,6 +38,7 @@ func (h hello) frame() []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(h.incarnation))
 	b = appendName(b, h.cluster)
 	b = appendName(b, h.serializer)
+	b = appendName(b, h.address)
 	return endFrame(b, 0, frameHello)
 }
 
@@ -49,6 +51,9 @@ func parseHello(body []byte) (hello, error) {
 		incarnation: protocol.Incarnation(c.uint(8)),
 		cluster:     c.name(),
 		serializer:  c.name(),
+	}
+	if len(c.b) > 0 { // older members end here
+		h.address = c.name()
 	}
 	// Another version may look different behind its number; that is then what is wrong.
 	if c.bad && h.version == wireVersion {
@@ -76,8 +81,8 @@ func (o *Options) judge(h hello) *Refusal {
 
 // introduce is the handshake of the side that dialled. A *Refusal tells that the
 // other side does not want this member.
-func (o *Options) introduce(conn net.Conn, to protocol.MemberID) error {
-	if _, err := conn.Write(o.hello(to).frame()); err != nil {
+func introduce(conn net.Conn, h hello) error {
+	if _, err := conn.Write(h.frame()); err != nil {
 		return fmt.Errorf("sending the hello: %w", err)
 	}
 	typ, body, err := readControl(conn)

@@ -3,6 +3,7 @@ package tcp_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"reflect"
 	"testing"
 	"time"
@@ -31,6 +32,11 @@ func (n loopback) Start(t testing.TB, id protocol.MemberID, h transport.Handler)
 	o := options(id)
 	o.Serializer = n.serializer
 	o.MaxQueuedBytes = 8 << 20 // so that the suite overfills a queue
+	l, err := net.Listen("tcp", o.ListenAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Listener, o.Advertise = l, l.Addr().String()
 	return start(t, o, h)
 }
 

@@ -18,10 +18,11 @@ const maxHandshakes = 64
 
 // inbound is a connection of a member that was welcomed.
 type inbound struct {
-	t      *Transport
-	conn   net.Conn
-	member protocol.MemberID
-	done   chan struct{} // closed after the last call of the handler
+	t       *Transport
+	conn    net.Conn
+	member  protocol.MemberID
+	address string        // where the member says that it is reached, or empty
+	done    chan struct{} // closed after the last call of the handler
 }
 
 // accept takes connections until the listener is closed.
@@ -113,7 +114,7 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 		return nil, err
 	}
 	t.opts.Logger.V(1).Info("a peer connected", "member", h.from, "incarnation", h.incarnation, "from", raw.RemoteAddr().String())
-	return &inbound{t: t, conn: conn, member: h.from, done: make(chan struct{})}, raw.SetDeadline(time.Time{})
+	return &inbound{t: t, conn: conn, member: h.from, address: h.address, done: make(chan struct{})}, raw.SetDeadline(time.Time{})
 }
 
 // serverTLS demands a verified certificate whatever the configuration says. A member
@@ -170,6 +171,7 @@ func (in *inbound) run() {
 		p.hurry()
 	}
 	err := in.read()
+	in.silence()
 	defer in.leave() // after the last call of the handler: the next connection waits for it
 	if in.t.ctx.Err() != nil {
 		return
@@ -189,6 +191,9 @@ func (in *inbound) enter() (older *inbound, ok bool) {
 	}
 	older = t.mu.inbounds[in.member]
 	t.mu.inbounds[in.member] = in
+	if p := (*t.peers.Load())[in.member]; p == nil || p.guest.Load() && p.address != in.address {
+		t.setPeers(t.named())
+	}
 	return older, true
 }
 
@@ -206,6 +211,17 @@ func (t *Transport) callsFrom(id protocol.MemberID) string {
 		return ""
 	}
 	return host
+}
+
+// silence ends the answers to a member that is not named and does not call any more.
+func (in *inbound) silence() {
+	t := in.t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	in.address = ""
+	if p := (*t.peers.Load())[in.member]; p != nil && p.guest.Load() && t.mu.inbounds[in.member] == in {
+		t.setPeers(t.named())
+	}
 }
 
 func (in *inbound) leave() {

@@ -24,6 +24,10 @@ type Options struct {
 	Listener   net.Listener // taken over, closed by Close; or else:
 	ListenAddr string       // host:port
 
+	// Advertise is where the others reach this member, host:port. A member that knows nobody
+	// yet answers there when this one calls. Default: not told.
+	Advertise string
+
 	TLS       *TLS                                                        // default: plain TCP
 	OnRefused func(protocol.MemberID, *Refusal)                           // called once for each new refusal; must not block
 	Dial      func(ctx context.Context, address string) (net.Conn, error) // default: TCP
@@ -83,6 +87,7 @@ func (o *Options) validate() error {
 	}
 	need(o.Self != 0, "Self is 0, which is no member")
 	need(o.ClusterID != "" && len(o.ClusterID) <= maxName, "ClusterID has %d bytes, must have 1 to %d", len(o.ClusterID), maxName)
+	need(len(o.Advertise) <= maxName, "Advertise has %d bytes, must have at most %d", len(o.Advertise), maxName)
 	need(o.Listener != nil || o.ListenAddr != "", "neither Listener nor ListenAddr is set")
 	need(o.TLS == nil || o.TLS.Server != nil && o.TLS.Client != nil, "TLS needs both Server and Client")
 	need(o.MaxFrameBytes > 0 && o.MaxFrameBytes <= 1<<30, "MaxFrameBytes is %d, must be 1 to %d", o.MaxFrameBytes, 1<<30)

@@ -23,19 +23,21 @@ type peer struct {
 	wake    chan struct{} // a token means: dial now
 	up      atomic.Bool
 	heard   atomic.Bool // it called, so where it called from is tried first
+	guest   atomic.Bool // it is not named, and lives while it calls; set under Transport.mu
 
 	// Of the goroutine alone.
 	backoff time.Duration
 	refused Refusal // the last one that was logged
 }
 
-func (t *Transport) startPeer(id protocol.MemberID, address string) *peer {
+func (t *Transport) startPeer(id protocol.MemberID, address string, guest bool) *peer {
 	ctx, stop := context.WithCancel(t.ctx)
 	p := &peer{
 		t: t, id: id, address: address, stop: stop,
 		queue: newQueue(queueLimit{t.opts.MaxQueuedMessages, t.opts.MaxQueuedBytes}),
 		wake:  make(chan struct{}, 1),
 	}
+	p.guest.Store(guest)
 	t.wg.Go(func() {
 		defer stop()
 		p.run(ctx)
@@ -151,7 +153,11 @@ func (p *peer) greet(ctx context.Context, raw net.Conn) (net.Conn, error) {
 		}
 		conn = c
 	}
-	if err := o.introduce(conn, p.id); err != nil {
+	h := o.hello(p.id)
+	if p.guest.Load() {
+		h.address = ""
+	}
+	if err := introduce(conn, h); err != nil {
 		return nil, err
 	}
 	return conn, raw.SetDeadline(time.Time{})

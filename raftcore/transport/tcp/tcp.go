@@ -85,17 +85,44 @@ func (t *Transport) Send(messages []protocol.Message) {
 func (t *Transport) SetPeers(addresses map[protocol.MemberID]string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.setPeers(addresses)
+}
+
+// named gives the peers that SetPeers has named.
+func (t *Transport) named() map[protocol.MemberID]string {
+	addresses := map[protocol.MemberID]string{}
+	for id, p := range *t.peers.Load() {
+		if !p.guest.Load() {
+			addresses[id] = p.address
+		}
+	}
+	return addresses
+}
+
+// setPeers makes the peers those that are named, and the guests: members that are not, but
+// call and have told where they are. A connection to a guest does not tell where this member
+// is, or two that have both forgotten each other would stay connected for ever.
+func (t *Transport) setPeers(named map[protocol.MemberID]string) {
 	if t.mu.closed {
 		return
 	}
 	old, next := *t.peers.Load(), peerMap{}
-	for id, address := range addresses {
-		switch p := old[id]; {
-		case id == t.opts.Self || id == 0:
-		case p != nil && p.address == address:
-			next[id] = p
-		default:
-			next[id] = t.startPeer(id, address)
+	use := func(id protocol.MemberID, address string, guest bool) {
+		p := old[id]
+		if p == nil || p.address != address || guest && !p.guest.Load() {
+			p = t.startPeer(id, address, guest)
+		}
+		p.guest.Store(guest)
+		next[id] = p
+	}
+	for id, address := range named {
+		if id != t.opts.Self && id != 0 {
+			use(id, address, false)
+		}
+	}
+	for id, in := range t.mu.inbounds {
+		if next[id] == nil && in.address != "" {
+			use(id, in.address, true)
 		}
 	}
 	t.peers.Store(&next)

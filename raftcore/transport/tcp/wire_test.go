@@ -77,7 +77,7 @@ func TestHandshakeOnTheWire(t *testing.T) {
 		text  string // in the answer
 	}{
 		{"a good hello", helloFrame(1, 1, 2, ""), 2, "\x00\x01\x00\x00\x00\x00\x00\x00\x00\x16"},
-		{"a field that a newer member added", helloFrame(1, 1, 2, "added"), 2, ""},
+		{"a field that a newer member added", helloFrame(1, 1, 2, "\x00\x06host:1added"), 2, ""},
 		{"another wire version", helloFrame(9, 1, 2, ""), 3, "you speak wire version 9; this member speaks 1"},
 		{"a wire version that looks different", frame(1, []byte{0, 9, 'x'}), 3, "you speak wire version 9"},
 		{"the called member's own ID", helloFrame(1, 2, 2, ""), 3, "you say that you are member 2"},

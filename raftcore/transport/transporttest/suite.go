@@ -3,6 +3,7 @@ package transporttest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -32,6 +33,7 @@ var duties = []struct {
 	{"the end of a process is told once", testDisconnected},
 	{"a member that was restarted elsewhere is reached", testRestart},
 	{"a member that is no peer any more gets nothing", testRemovePeer},
+	{"a member that calls is answered", testCaller},
 	{"nothing is received after Close", testClose},
 }
 
@@ -328,7 +330,7 @@ func testDisconnected(t *testing.T, w *world) {
 	}
 	w.inboxes[1].await(t, "Disconnected(2)", func() {}, func(s *inboxState) bool { return s.disconnected[2] > 0 })
 	w.link(t, 3, 1)
-	told := look(w.inboxes[1], func(s *inboxState) map[protocol.MemberID]int { return s.disconnected })
+	told := look(w.inboxes[1], func(s *inboxState) map[protocol.MemberID]int { return maps.Clone(s.disconnected) })
 	if told[2] != 1 || told[3] != 0 {
 		t.Errorf("Disconnected was called %d times for member 2, which ended, and %d times for 3, which did not", told[2], told[3])
 	}
@@ -352,6 +354,7 @@ func testRemovePeer(t *testing.T, w *world) {
 	w.start(t, 1, 2, 3)
 	w.link(t, 1, 2)
 	w.link(t, 1, 3)
+	w.silent(t, 2, 1)
 	w.comms[1].SetPeers(map[protocol.MemberID]string{1: w.addresses[1], 3: w.addresses[3]})
 	w.send(1, 2, &protocol.ReadRequest{ID: 1})
 	w.link(t, 1, 3)
@@ -360,6 +363,41 @@ func testRemovePeer(t *testing.T, w *world) {
 	if got := w.got(); len(got) != 0 {
 		t.Errorf("a member that was no peer got %d messages", len(got))
 	}
+}
+
+// silent makes a member end its connection with another one.
+func (w *world) silent(t *testing.T, from, to protocol.MemberID) {
+	t.Helper()
+	w.link(t, from, to)
+	rest := maps.Clone(w.addresses)
+	delete(rest, to)
+	w.comms[from].SetPeers(rest)
+	w.inboxes[to].await(t, "the end of the connection", func() {}, func(s *inboxState) bool { return s.disconnected[from] > 0 })
+}
+
+// testCaller: a member that names nobody answers one that calls, whatever it is told about
+// its peers, and no longer than that one calls.
+func testCaller(t *testing.T, w *world) {
+	w.start(t, 1, 2)
+	w.silent(t, 2, 1)
+	for _, peers := range []map[protocol.MemberID]string{nil, {3: w.addresses[1]}} {
+		w.comms[2].SetPeers(peers)
+		w.link(t, 1, 2)
+		w.link(t, 2, 1)
+	}
+	w.silent(t, 1, 2)
+	w.send(2, 1, &protocol.ReadRequest{ID: 2})
+	w.comms[1].SetPeers(w.addresses)
+	w.link(t, 1, 2)
+	w.link(t, 2, 1)
+	look(w.inboxes[1], func(s *inboxState) any {
+		for _, m := range s.messages {
+			if _, ok := m.Body.(*protocol.ReadRequest); ok {
+				t.Error("member 1 got a message from a member that it did not call")
+			}
+		}
+		return nil
+	})
 }
 
 func testClose(t *testing.T, w *world) {
