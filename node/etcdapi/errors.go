@@ -23,6 +23,7 @@ var translations = []struct{ from, to error }{
 	{host.ErrOverloaded, rpctypes.ErrGRPCRequestTooManyRequests},
 	{host.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
 	{host.ErrFenced, rpctypes.ErrGRPCUnhealthy},
+	{host.ErrRemoved, rpctypes.ErrGRPCStopped},
 	{host.ErrClosed, rpctypes.ErrGRPCStopped},
 	{kv.ErrClosed, rpctypes.ErrGRPCStopped},
 }

@@ -19,6 +19,9 @@ var (
 	ErrInFlight = errors.New("the group is serial, and another command is in flight")
 	// ErrFenced tells that this member has an unrecoverable fault and serves nothing.
 	ErrFenced = errors.New("this member is fenced after an unrecoverable fault")
+	// ErrRemoved tells that this member was removed from the group and serves nothing. Where
+	// it ends a command, nothing happened.
+	ErrRemoved = errors.New("this member was removed from the group")
 	// ErrClosed tells that the host was closed.
 	ErrClosed = errors.New("this member is closed")
 	// ErrUnknown tells that the command may or may not have taken effect.

@@ -116,6 +116,7 @@ type member struct {
 	ledger    *ledger
 	reported  *reports
 	comms     transport.Comms
+	stranger  bool // it was not there when the group was founded: it knows nobody
 }
 
 // reports collects faults.
@@ -188,6 +189,9 @@ func bubble(t *testing.T, n int, change func(*host.Options), f func(*group)) {
 func (g *group) options(m *member) host.Options {
 	var membership protocol.Membership
 	for _, x := range g.members {
+		if x.stranger || m.stranger {
+			continue
+		}
 		membership.Members = append(membership.Members, protocol.Member{ID: x.id, Address: fmt.Sprint(x.id), Suffrage: protocol.Voter})
 	}
 	m.ledger = &ledger{}

@@ -182,6 +182,9 @@ func (h *Host) stateChanged(s replica.StateChange) {
 
 func (h *Host) tellState(n State) {
 	h.state.Store(&n)
+	if n.Removed && n.Role != replica.Leader {
+		h.retire()
+	}
 	if h.opts.OnStateChange != nil {
 		h.opts.OnStateChange(n)
 	}

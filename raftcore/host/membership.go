@@ -55,6 +55,16 @@ func (h *Host) membershipChanged(m *replica.MembershipChange) {
 	}
 }
 
+// retire lets every client go when this member was removed: it will not hear of a leader
+// again. A command that was handed to one may take effect.
+func (h *Host) retire() {
+	for id := range h.waiters.handedOver(func(protocol.Term) bool { return true }) {
+		h.waiters.complete(id, outcome{err: ErrUnknown})
+	}
+	h.waiters.close(ErrRemoved)
+	h.reads.close(ErrRemoved)
+}
+
 // setPeers tells the transport who the peers are, when that is not what it knows.
 func (h *Host) setPeers(now time.Time) {
 	h.peers.expire(now, departingTimeouts*h.opts.ElectionTimeout)

@@ -187,7 +187,7 @@ func (h *Host) insist(ctx context.Context, f func(context.Context) error) error 
 func isFinal(err error) bool {
 	return slices.ContainsFunc([]error{
 		ErrSessionBusy, ErrSessionExpired, ErrSessionStale, ErrSessionGap, ErrAnswerTooLarge,
-		ErrTooLarge, ErrClosed, ErrFenced, errNoResultCodec, errNoKeeper,
+		ErrTooLarge, ErrClosed, ErrFenced, ErrRemoved, errNoResultCodec, errNoKeeper,
 	}, func(final error) bool { return errors.Is(err, final) })
 }
 
