@@ -14,6 +14,7 @@ var (
 	codePattern  = regexp.MustCompile("`([^`\n]+)`")
 	fencePattern = regexp.MustCompile("(?s)```.*?```")
 	pathPattern  = regexp.MustCompile(`(?:^|[\s(\["'])((?:api|charts|cmd|config|controllers|docs|hack|internal|node|raftcore|test|\.ci)/[\w./-]+)`)
+	filePattern  = regexp.MustCompile(`(?:^|[\s(\["])([a-z][a-z0-9_]*\.go)\b(\sof\spackage)?`)
 	namePattern  = regexp.MustCompile(`^([a-z][a-z0-9]*)\.([A-Za-z]\w*)(?:\.([A-Za-z]\w*))?$`)
 )
 
@@ -35,6 +36,19 @@ func documentPaths(t *Tree) []Problem {
 	}
 	for _, f := range t.files() {
 		ps = append(ps, t.pathProblems(f.Path, f.Syntax.Doc.Text())...)
+		ps = append(ps, t.fileProblems(f)...)
+	}
+	return ps
+}
+
+// fileProblems wants Go files that a package comment names to be in its folder. "x.go of
+// package y" is a file of another one.
+func (t *Tree) fileProblems(f *File) []Problem {
+	var ps []Problem
+	for _, m := range filePattern.FindAllStringSubmatch(f.Syntax.Doc.Text(), -1) {
+		if m[2] == "" && !t.exists(path.Join(path.Dir(f.Path), m[1])) {
+			ps = append(ps, Problem{f.Path, "names " + m[1] + ", which is not in this folder"})
+		}
 	}
 	return ps
 }

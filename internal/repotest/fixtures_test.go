@@ -109,6 +109,8 @@ var faults = []struct {
 	{"a dead path", "documents name what exists", "docs/x.md", "See `raftcore/gone/x.go`.\n", "names raftcore/gone/x.go"},
 	{"a dead path in a comment", "documents name what exists", "raftcore/host/doc.go", "// Package host follows docs/gone.md.\npackage host\n", "names docs/gone.md"},
 
+	{"a file that is gone in a comment", "documents name what exists", "raftcore/host/doc.go", "// Package host has a duty in effects.go, and one in loop.go of package sim.\npackage host\n", "names effects.go, which is not in this folder"},
+
 	{"code that was changed", "documents quote code as it is", "docs/x.md", "<!-- from raftcore/host/host.go -->\n```go\nfunc G() {}\n```\n", `begins with "func G() {}" is not so in raftcore/host/host.go`},
 
 	{"a function that is gone", "the architecture names code that exists", "ARCHITECTURE.md", "`host.Host.Suggest`\n", "names host.Host.Suggest"},

@@ -6,7 +6,7 @@
 //   - memlog: log, vote and snapshots in memory, which can be told to hold back, to
 //     fail and to lose.
 //   - memcomms: messages between members of one process, which can be told to cut,
-//     hold back and drop.
+//     hold back and drop, and lets interceptors meddle with each message.
 //   - pauser: stops a whole group when a condition is met, for a look; then it goes on
 //     or makes a step.
 //   - sim: a deterministic simulator of whole clusters with crashes, partitions and

@@ -2,9 +2,10 @@
 //
 // # In this room
 //
-// [Host]: persist, then send, then apply; proposals and reads of clients on this
-// member; their sessions ([Session]); snapshots, their transfers, and compaction; repair of a damaged log from the other members; faults,
-// fencing and OnUnrecoverable.
+// [Host]: persist, then send, then apply; proposals and reads of clients on this member;
+// their sessions ([Session]); changes of the membership; snapshots, their transfers, and
+// compaction; repair of a damaged log from the other members; faults, fencing and
+// OnUnrecoverable. An [Observer] sees every step.
 //
 // # Never here
 //
@@ -55,6 +56,7 @@
 //
 // # How to add
 //
-// A duty toward the Replica: a field of replica.Effects, a function in effects.go,
-// and the same duty in the simulator of package devtools.
+// A duty toward the Replica: a field of replica.Effects, its fulfilment in loop.go, and the
+// same duty in effects.go of package sim. An option: a field of [Options] with default and
+// bound, and a row in docs/library.md.
 package host

@@ -9,8 +9,8 @@
 // # Never here
 //
 // I/O, clocks, goroutines, locks, randomness other than the seeded generator in the
-// state. Payloads are opaque: nothing here encodes or decodes (a Configuration
-// entry's membership comes decoded beside it).
+// state. Payloads are opaque, but for those of Configuration entries, which the
+// MembershipCodec of the [Config] reads and writes.
 //
 // # Invariants
 //

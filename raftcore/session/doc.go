@@ -26,5 +26,5 @@
 // # How to add
 //
 // An operation on sessions: a value of protocol.SessionOp, a case in Table.Change, a story
-// in table_test.go, a random draw in model_test.go, and golden bytes in package codec.
+// in testdata, a random draw in model_test.go, and golden bytes in package codec.
 package session

@@ -4,8 +4,8 @@
 // # In this room
 //
 // [Log], [Votes] and [Snapshots], the errors they give, and storagetest, the
-// conformance suite that every implementation passes. filelog implements them on files;
-// package devtools implements Log and Votes in memory.
+// conformance suite that every implementation passes. filelog implements them on files,
+// package memlog in memory.
 //
 // # Never here
 //

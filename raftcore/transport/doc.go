@@ -3,7 +3,7 @@
 // # In this room
 //
 // [Comms], which sends, and [Handler], which receives; transporttest is the
-// conformance suite. tcp implements it on sockets with TLS; package devtools in memory.
+// conformance suite. tcp implements it on sockets with TLS, package memcomms in memory.
 //
 // # Never here
 //
