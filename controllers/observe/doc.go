@@ -20,5 +20,5 @@
 // # How to add
 //
 // A fact: a field of Observed or Member, filled in gather.go. A question: a method, with
-// a case in observed_test.go.
+// a case in the tests of those who ask.
 package observe
