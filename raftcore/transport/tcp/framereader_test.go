@@ -3,6 +3,7 @@ package tcp
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -153,7 +154,7 @@ func FuzzHello(f *testing.F) {
 			return
 		}
 		if again := h.frame()[headerSize:]; !bytes.HasPrefix(body, again) {
-			t.Fatalf("%x was read as %+v, which is %x", body, h, again)
+			t.Fatalf("%.200x was read as %.200q, which is %.200x", body, fmt.Sprintf("%+v", h), again)
 		}
 		_, _ = parseRefusal(body)
 	})

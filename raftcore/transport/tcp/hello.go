@@ -59,6 +59,9 @@ func parseHello(body []byte) (hello, error) {
 	if c.bad && h.version == wireVersion {
 		return hello{}, fmt.Errorf("a hello of %d bytes ends too early", len(body))
 	}
+	if n := max(len(h.cluster), len(h.serializer)); n > maxName && h.version == wireVersion {
+		return hello{}, fmt.Errorf("a hello has a name of %d bytes, at most %d can be", n, maxName)
+	}
 	return h, nil
 }
 
