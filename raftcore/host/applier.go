@@ -172,6 +172,22 @@ func (a *applier) applyConfigurations(entries []protocol.Entry) error {
 	return nil
 }
 
+// learn takes the membership as of the last applied entry from configurations that the log
+// could not tell of when this member began.
+func (a *applier) learn(known []protocol.Entry) error {
+	for _, e := range known {
+		if e.Index > a.last.Index {
+			break
+		}
+		m, err := a.serializer.DecodeMembership(codec.Encoded{Bytes: e.Payload})
+		if err != nil {
+			return err
+		}
+		a.members = m
+	}
+	return nil
+}
+
 // answer lets the clients go that wait on this member.
 func (a *applier) answer() {
 	b := &a.batch

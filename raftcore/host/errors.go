@@ -17,6 +17,8 @@ var (
 	// ErrInFlight tells that the group is serial and another command is in flight; nothing
 	// happened, try again.
 	ErrInFlight = errors.New("the group is serial, and another command is in flight")
+	// ErrDiskFull tells that the leader's disk is full; nothing happened. See DiskFullError.
+	ErrDiskFull = errors.New("the leader's disk is full")
 	// ErrFenced tells that this member has an unrecoverable fault and serves nothing.
 	ErrFenced = errors.New("this member is fenced after an unrecoverable fault")
 	// ErrRemoved tells that this member was removed from the group and serves nothing. Where

@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/storage"
 	"github.com/quorate/quorate/raftcore/transport"
 )
 
@@ -52,6 +53,7 @@ type Host struct {
 	ticked  time.Time // up to when ticks were stepped, with leases
 	held    heldProposals
 	mending mending
+	space   fullness
 	fitness [reasons]replica.FitnessLevel
 	peers   peers
 
@@ -129,6 +131,9 @@ func start(opts Options) (*Host, error) {
 	h.suspect() // the log may have met damage when it was opened
 	go h.applier.run()
 	h.background.Go(h.snapshots.receive)
+	if s, ok := opts.Log.(storage.Space); ok {
+		h.background.Go(func() { h.watchSpace(s) })
+	}
 	go h.loop()
 	return h, nil
 }

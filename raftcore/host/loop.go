@@ -49,7 +49,9 @@ func (h *Host) turn() {
 		h.step(replica.Applied{Index: w.applied})
 	}
 	for _, m := range w.messages {
-		h.step(replica.Receive{Message: m})
+		if !h.refuseForward(m) {
+			h.step(replica.Receive{Message: m})
+		}
 	}
 	for _, in := range w.inputs {
 		h.step(in)

@@ -21,6 +21,7 @@ import (
 type mending struct {
 	repairer  *repair.Repairer
 	needed    bool
+	ongoing   atomic.Bool // for anybody: there is damage, and no snapshot is taken
 	reported  int         // damaged records that were told of last
 	refused   int         // repairs in a row after which the disk gave damage again
 	suspected atomic.Bool // anybody's: somebody has met damage, or has repaired some
@@ -67,6 +68,10 @@ func (h *Host) mend() {
 func (h *Host) tellDamage(damaged []protocol.EntryID) {
 	m := &h.mending
 	m.needed = len(damaged) > 0
+	m.ongoing.Store(m.needed)
+	if !m.needed && m.reported > 0 {
+		h.learnConfigurations()
+	}
 	if !m.needed && m.reported > 0 {
 		h.recovered(fault.LogCorrupt)
 		h.opts.Logger.Info("every damaged record of the log is repaired")
@@ -79,6 +84,14 @@ func (h *Host) tellDamage(damaged []protocol.EntryID) {
 	if !h.opts.Mutation.Has(mutation.CampaignWhileDamaged) {
 		h.setFitness(forDamage, worse(m.needed, replica.Unable))
 	}
+}
+
+// learnConfigurations tells what the log knows of configurations now that all of it can be
+// read: the replica before it may lead again, and the applier before it takes a snapshot.
+func (h *Host) learnConfigurations() {
+	known := h.opts.Log.State().Configurations
+	h.step(replica.Repaired{Configurations: known})
+	h.applier.do(func(*state) error { return h.applier.learn(known) })
 }
 
 // damageOf gives the error that reading an entry gives.

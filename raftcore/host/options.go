@@ -92,6 +92,9 @@ type Options struct {
 	// ErrInFlight. It must be the same on all members.
 	Serial bool
 
+	// SpaceInterval is how often a Log that is a storage.Space is asked how full its disk
+	// is: default 1 s.
+	SpaceInterval time.Duration
 	// RepairPatience is how long a damaged entry is asked for that no other member has, before
 	// it is an unrecoverable fault: default 10 min. While a member does not answer, it may
 	// have it, and the fault does not come.
@@ -160,6 +163,7 @@ func (o *Options) setDefaults() {
 	def(&o.DiskQuiet, 30*o.ElectionTimeout)
 	def(&o.MaxStepAsides, 3)
 	def(&o.StepAsidePeriod, 600*o.ElectionTimeout)
+	def(&o.SpaceInterval, time.Second)
 	def(&o.RepairPatience, 10*time.Minute)
 	def(&o.SessionTimeout, time.Minute)
 	def(&o.MaxSessions, 4096)

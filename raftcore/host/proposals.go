@@ -32,6 +32,13 @@ func (h *Host) propose(ps []proposal) {
 }
 
 func (h *Host) proposePortion(ps []proposal) {
+	if ps[0].kind == protocol.EntryCommand && h.refusesForSpace() {
+		for _, p := range ps {
+			p.waiter.term = 0
+			h.waiters.complete(p.request, outcome{err: h.diskFull()})
+		}
+		return
+	}
 	term := h.State().Term
 	payloads := make([][]byte, 0, len(ps))
 	for _, p := range ps {
@@ -100,6 +107,8 @@ func refusalError(r replica.RefusalReason) error {
 		return ErrOverloaded
 	case replica.InFlight:
 		return ErrInFlight
+	case replica.DiskFull:
+		return ErrDiskFull
 	}
 	return ErrNoLeader
 }

@@ -3,6 +3,7 @@ package host_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func rottingGroup(t *testing.T, durable bool, f func(*rotting)) {
 
 // onFiles opens the member's data directory for its next life.
 func (r *rotting) onFiles(o *host.Options) {
-	opts := filelog.Options{SegmentSize: 8 << 10}
+	opts := filelog.Options{SegmentSize: 8 << 10, Reserve: 16 << 10, LowWater: 32 << 10}
 	if r.disks[o.ID] == nil {
 		r.disks[o.ID] = vfs.NewMem()
 		id := filelog.Identity{ClusterID: "c", Name: "n", MemberID: o.ID, Incarnation: o.Incarnation}
@@ -193,7 +194,8 @@ func TestFlippedBitsAreRepairedAtTheStart(t *testing.T) {
 							covered := false // by the durable state
 							r.reborn(func() {
 								r.spoil(ill, index, at)
-								covered = durable && r.durable[ill.id].last.Index >= index
+								// With the header gone it may be a Configuration: then it is not dropped.
+								covered = durable && r.durable[ill.id].last.Index >= index && strings.HasPrefix(bit, "payload")
 							})
 							r.expectHealed(ill, want)
 							noted, over := ill.reported.ailments()

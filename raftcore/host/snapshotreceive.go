@@ -88,8 +88,12 @@ func (s *snapshots) receive() {
 			var taken bool
 			if in, taken, err = s.chunk(in, m, c); err != nil {
 				abort(in)
-				s.h.storageFailed("writing an arriving snapshot", err)
-				return
+				in = nil
+				if !s.h.snapshotFailed("writing an arriving snapshot", err) {
+					return
+				}
+				s.respond(m, c, 0, true) // the leader begins again
+				continue
 			}
 			if in.complete(c) {
 				finished = in.meta.Last

@@ -43,7 +43,7 @@ func newSnapshots(h *Host, applied protocol.Index) *snapshots {
 // applied is called by the applier between two calls of Apply. It begins a snapshot
 // when enough has been applied since the last one.
 func (s *snapshots) applied(id protocol.EntryID) {
-	if uint64(id.Index-s.taken) < s.h.opts.SnapshotEntries || !s.busy.CompareAndSwap(false, true) {
+	if uint64(id.Index-s.taken) < s.h.opts.SnapshotEntries || s.h.mending.ongoing.Load() || !s.busy.CompareAndSwap(false, true) {
 		return
 	}
 	s.taken = id.Index
@@ -61,7 +61,7 @@ func (s *snapshots) applied(id protocol.EntryID) {
 	s.h.background.Go(func() {
 		defer s.ended()
 		if err := s.store(meta, frozen); err != nil {
-			s.h.storageFailed("writing a snapshot", err)
+			s.h.snapshotFailed("writing a snapshot", err)
 			return
 		}
 		s.compact(id)

@@ -103,6 +103,26 @@ func (r *Replica) appendConfiguration(e protocol.Entry) {
 	r.configurations = append(r.configurations, configuration{id: e.ID(), membership: m})
 }
 
+// takeRepaired takes over configurations whose records could not be read when this member
+// began. Until then it has been on one before them, and so it must not have led.
+func (r *Replica) takeRepaired(entries []protocol.Entry) {
+	for _, e := range entries {
+		if e.Index <= r.configurations[0].id.Index || !r.log.has(e.ID()) {
+			continue
+		}
+		i, known := slices.BinarySearchFunc(r.configurations, e.Index, func(c configuration, i protocol.Index) int { return cmp.Compare(c.id.Index, i) })
+		if known {
+			continue
+		}
+		m, err := r.cfg.Memberships.DecodeMembership(e.Payload)
+		if err != nil {
+			r.violate("the repaired configuration in entry %d of term %d cannot be read: %v", e.Index, e.Term, err)
+			return
+		}
+		r.configurations = slices.Insert(r.configurations, i, configuration{id: e.ID(), membership: m})
+	}
+}
+
 // adopt lets the last configuration in the log take effect, whether committed or not: to
 // wait for the commit would let two disjoint majorities decide (paper section 6). It tells
 // the caller when another configuration is in effect or the one in effect is committed.

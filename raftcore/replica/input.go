@@ -83,6 +83,10 @@ type Resign struct{}
 // that is not fit leaves elections to others, and hands over when it leads.
 type Fitness struct{ Level FitnessLevel }
 
+// Repaired tells of Configuration entries of the log that are readable again after their
+// records were damaged when this member began. Others of them may be known already.
+type Repaired struct{ Configurations []protocol.Entry }
+
 func (Tick) input()             {}
 func (Receive) input()          {}
 func (Propose) input()          {}
@@ -98,3 +102,4 @@ func (Transfer) input()         {}
 func (Change) input()           {}
 func (Resign) input()           {}
 func (Fitness) input()          {}
+func (Repaired) input()         {}

@@ -180,6 +180,8 @@ func (r *Replica) take(in Input) {
 		r.resign()
 	case Fitness:
 		r.setFitness(in.Level)
+	case Repaired:
+		r.takeRepaired(in.Configurations)
 	}
 }
 

@@ -58,6 +58,24 @@ type Log interface {
 	Close() error
 }
 
+// Space is implemented by a Log that knows how full its disk is. It goes on while the disk is
+// full: what it cannot write it holds back, and writes it when there is space.
+type Space interface {
+	// Room asks the disk. It may be called from any goroutine, and waits for a disk that
+	// hangs.
+	Room() (Room, error)
+}
+
+// Room tells how full a disk is, in bytes.
+type Room struct {
+	Path       string // a directory on it
+	Used, Free uint64
+	Reserved   uint64 // held by a file that is given up when the log can grow no other way
+	Full       bool   // from the low water mark on, until Free is Need again
+	Need       uint64
+	Waiting    bool // the log holds appends back: they are not durable until there is space
+}
+
 // Votes keeps the HardState.
 type Votes interface {
 	// Load gives the state that was saved last, or the zero value when none was.

@@ -93,37 +93,6 @@ func TestOneFailedSyncEndsTheLog(t *testing.T) {
 	}
 }
 
-func TestNoSpaceForTheNextFile(t *testing.T) {
-	fs := newFaultyStore(t)
-	if err := fs.append(command(1, 1, 10)); err != nil {
-		t.Fatal(err)
-	}
-	fs.mem.SetCapacity(1) // nothing can grow any more
-	var err error
-	var last protocol.Index = 1
-	told := false // before it failed
-	for err == nil && last < 100 {
-		last++
-		err = fs.append(command(1, last, 1000))
-		if st := fs.Log.Stats(); err == nil && errors.Is(st.PrepareErr, syscall.ENOSPC) && !st.Ready {
-			told = true
-		}
-	}
-	if !errors.Is(err, syscall.ENOSPC) || !told {
-		t.Fatalf("the full disk gave %v, told before: %v", err, told)
-	}
-	fs.Store.Close()
-	fs.mem.SetCapacity(0)
-	s, openErr := Open(fs.disk, "d", fs.opts)
-	if openErr != nil {
-		t.Fatal(openErr)
-	}
-	defer s.Close()
-	if got := s.Log.State().Last; got != last-1 {
-		t.Errorf("the log ends at %d, want %d, which was durable before space ran out", got, last-1)
-	}
-}
-
 // Space that comes back before the present file is full is found without a restart.
 func TestSpaceComesBack(t *testing.T) {
 	fs := newFaultyStore(t)

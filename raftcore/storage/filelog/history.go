@@ -1,6 +1,7 @@
 package filelog
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -72,4 +73,15 @@ func (h *history) compact(base protocol.EntryID) {
 
 func (h *history) reset(base protocol.EntryID, configuration []byte) {
 	*h = history{base: base, last: base, configuration: configuration}
+}
+
+// configured takes over an entry above the base that was not known to be a Configuration.
+func (h *history) configured(e protocol.Entry) {
+	if e.Kind != protocol.EntryConfiguration {
+		return
+	}
+	i, known := slices.BinarySearchFunc(h.configurations, e.Index, func(c protocol.Entry, i protocol.Index) int { return cmp.Compare(c.Index, i) })
+	if !known {
+		h.configurations = slices.Insert(slices.Clone(h.configurations), i, e)
+	}
 }

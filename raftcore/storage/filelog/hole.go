@@ -20,6 +20,9 @@ type hole struct {
 	frame   *frame
 	entries []protocol.EntryID // that it held and that live; contiguous
 	arrived []protocol.Entry   // for each of them; of Kind 0 while it has not come
+	// configures tells that it may have held a Configuration that nobody here knows: the base
+	// must not go past it.
+	configures bool
 }
 
 // damage is the error that names one of the hole's entries.
@@ -75,6 +78,16 @@ func living(holes []*hole, base protocol.Index) []*hole {
 	return alive
 }
 
+// compactable gives how far the base may go when it is asked to go to upTo.
+func compactable(holes []*hole, upTo protocol.Index) protocol.Index {
+	for _, h := range holes {
+		if h.configures {
+			upTo = min(upTo, h.entries[0].Index-1)
+		}
+	}
+	return upTo
+}
+
 // doubtful tells that the entries in (from, upTo] may be others than those that were read,
 // because damage hides what has changed them. It is harmless when the base is beyond them, or
 // when they were cut off later.
@@ -115,7 +128,7 @@ func (r *replay) damaged(s *segment, data []byte, stop frame, cause error, sure 
 			if err := r.entry(named, stop.offset); err != nil {
 				return 0, r.wrong(s, stop, fmt.Errorf("%w, and %w", cause, err))
 			}
-			r.holes = append(r.holes, &hole{segment: s, from: stop.offset, to: next, cause: cause, frame: &stop, entries: []protocol.EntryID{stop.entry.ID()}})
+			r.holes = append(r.holes, &hole{segment: s, from: stop.offset, to: next, cause: cause, frame: &stop, entries: []protocol.EntryID{stop.entry.ID()}, configures: kind == protocol.EntryConfiguration})
 			return next, nil
 		case kind != kindHead && stop.size == codec.FrameOverhead:
 			if err := r.record(stop); err != nil { // all that it says is in its header
@@ -128,7 +141,7 @@ func (r *replay) damaged(s *segment, data []byte, stop frame, cause error, sure 
 	if f, found := search(data[:sure], s.salt, stop.offset+1, func(_ frame, err error) bool { return err == nil }); found {
 		next = f.offset
 	}
-	h := &hole{segment: s, from: stop.offset, to: next, cause: cause}
+	h := &hole{segment: s, from: stop.offset, to: next, cause: cause, configures: true}
 	if r.open != nil {
 		return 0, h.nameless("there is another such place before it")
 	}

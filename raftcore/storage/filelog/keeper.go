@@ -34,13 +34,15 @@ func (k *keeperState) hasWork() bool {
 	return k.next == nil && k.wanted || len(k.retired) > 0 && !k.stuck
 }
 
+func (l *Log) hasWork() bool { return l.mu.keeper.hasWork() || l.mu.space.wanted }
+
 // runKeeper is the keeper's goroutine.
 func (l *Log) runKeeper() {
 	defer l.running.Done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.mu.keeper.stop {
-		if !l.mu.keeper.hasWork() {
+		if !l.hasWork() {
 			l.kept.Wait()
 			continue
 		}
@@ -66,29 +68,33 @@ func (l *Log) tend() {
 		l.kept.Broadcast()
 	}
 	if l.opts.foreground && l.mu.err == nil {
-		for k.hasWork() {
+		for l.hasWork() {
 			l.keepOnce()
 		}
 	}
 }
 
 // nextSegment gives the writer the next segment, waiting for it when it must, and makes
-// it the last of the chain.
+// it the last of the chain. Where there is no space it waits until there is.
 func (l *Log) nextSegment() (*segment, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := &l.mu.keeper
 	tries := k.tries
 	for k.next == nil {
+		if k.tries > tries {
+			if !noSpace(k.err) || !l.awaitSpace() {
+				return nil, k.err
+			}
+			tries = k.tries
+			continue
+		}
 		k.wanted = true
 		if l.opts.foreground {
 			l.keepOnce()
 		} else {
 			l.kept.Broadcast()
 			l.kept.Wait()
-		}
-		if k.next == nil && k.tries > tries {
-			return nil, k.err
 		}
 	}
 	s := k.next
@@ -122,10 +128,13 @@ func (l *Log) retire(base protocol.Index) {
 func (l *Log) keepOnce() {
 	k := &l.mu.keeper
 	var warning error
-	if len(k.retired) > 0 && !k.stuck {
+	switch {
+	case len(k.retired) > 0 && !k.stuck:
 		warning = l.recycleOne()
-	} else {
+	case k.next == nil && k.wanted:
 		warning = l.prepareOne()
+	case l.mu.space.wanted:
+		warning = l.makeReserve()
 	}
 	l.kept.Broadcast()
 	if warning != nil {
@@ -148,6 +157,11 @@ func (l *Log) prepareOne() error {
 	k.tries++
 	k.wanted = false
 	k.err = err
+	if noSpace(err) && l.giveReserve() {
+		k.err, k.wanted = nil, true
+		k.tries-- // this attempt does not count
+		return nil
+	}
 	if err != nil {
 		k.failed = time.Now()
 		return fmt.Errorf("prepare the next log file: %w", err)

@@ -26,6 +26,7 @@ type Log struct {
 		chain    []*segment       // oldest first; the last one is being written
 		holes    []*hole          // damaged places with entries that live
 		keeper   keeperState
+		space    spaceState
 		stats    Stats
 		err      error // the log has failed with it, for good
 		closing  bool
@@ -129,13 +130,20 @@ func (l *Log) check(entries []protocol.Entry) string {
 	return ""
 }
 
-// Compact implements storage.Log. The base is durable with the next write; files that
+// Compact implements storage.Log. It keeps a damaged entry, and what follows it, that may be a
+// Configuration which only that record told of. The base is durable with the next write; files that
 // hold nothing above it get another life then.
 func (l *Log) Compact(upTo protocol.Index) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.closing {
 		return storage.ErrClosed
+	}
+	if upTo <= l.mu.base.Index {
+		return nil
+	}
+	if upTo <= l.mu.last.Index {
+		upTo = compactable(l.mu.holes, upTo)
 	}
 	if upTo <= l.mu.base.Index {
 		return nil
@@ -180,6 +188,7 @@ func (l *Log) Close() error {
 	l.mu.closing = true
 	l.mu.Unlock()
 	l.work.Broadcast()
+	l.kept.Broadcast() // the writer may wait for space
 	l.running.Wait()
 	l.mu.Lock()
 	defer l.mu.Unlock()

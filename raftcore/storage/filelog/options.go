@@ -23,6 +23,14 @@ type Options struct {
 	// that is always ready: 1 when zero.
 	KeepFree int
 
+	// Reserve is how many bytes a file holds that is given up when there is no space for the next
+	// log file: none when zero.
+	Reserve int64
+	// LowWater is how many bytes must be free: with fewer, Room tells that the disk is full,
+	// until there are HighWater again and Reserve is held. HighWater is LowWater and two log
+	// files when zero.
+	LowWater, HighWater uint64
+
 	// Serializer encodes memberships in snapshots: codec.Msgpack when nil.
 	Serializer codec.Serializer
 
@@ -58,6 +66,10 @@ func (o Options) withDefaults() Options {
 	if o.KeepFree == 0 {
 		o.KeepFree = defaultKeepFree
 	}
+	if o.HighWater == 0 {
+		o.HighWater = o.LowWater + 2*uint64(o.SegmentSize)
+	}
+	o.HighWater = max(o.HighWater, o.LowWater)
 	if o.Serializer == nil {
 		o.Serializer = codec.Msgpack{}
 	}
@@ -92,7 +104,7 @@ type Stats struct {
 	Free     int // pre-written files that wait
 	// Ready tells that the next file is prepared. While it is not, PrepareErr tells
 	// why when that has failed: with ENOSPC the log goes on until the present file
-	// is full and then fails, so this is the time to refuse new entries.
+	// is full, and then waits for space.
 	Ready      bool
 	PrepareErr error
 	// Err is the error that the log has failed with, for good.

@@ -43,7 +43,11 @@ func openLog(fsys vfs.FS, dir string, o Options) (l *Log, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(fsys, dir, o, r, free), nil
+	held, err := openReserve(fsys, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	return start(fsys, dir, o, r, free, held), nil
 }
 
 // replayDir reads all segments of a directory. It changes nothing. Segments that were
@@ -174,7 +178,7 @@ func writeSynced(s *segment, p []byte, at int64) error {
 	return nil
 }
 
-func start(fsys vfs.FS, dir string, o Options, r *replay, free []string) *Log {
+func start(fsys vfs.FS, dir string, o Options, r *replay, free []string, held int64) *Log {
 	l := &Log{fs: fsys, dir: dir, opts: o}
 	l.work, l.kept = sync.NewCond(&l.mu), sync.NewCond(&l.mu)
 	l.mu.history = r.history
@@ -184,6 +188,7 @@ func start(fsys vfs.FS, dir string, o Options, r *replay, free []string) *Log {
 	l.mu.holes = living(r.holes, r.base.Index)
 	active := r.chain[len(r.chain)-1]
 	l.mu.keeper = keeperState{seq: active.seq + 1, wanted: true, free: free}
+	l.mu.space = spaceState{held: held, wanted: held < o.Reserve}
 	l.writer = writer{log: l, active: active, state: history{base: r.base, last: r.last, configuration: r.configuration}}
 	l.writer.batch.from = noIndex
 

@@ -278,6 +278,7 @@ func (l *Log) mended(r *repair, offsets []int64) {
 		}
 		if at := &s.offsets[e.Index-s.first]; int64(*at) >= r.hole.from && int64(*at) < r.hole.to {
 			*at = uint32(offsets[i])
+			l.mu.configured(e)
 		}
 	}
 	l.mu.stats.Repaired += uint64(len(r.entries))

@@ -183,6 +183,11 @@ func (w *writer) flush() error {
 		w.answer(w.framed, nil)
 		return nil
 	}
+	if end := w.active.end + int64(len(w.buf)); end > w.log.opts.SegmentSize {
+		if err := w.log.extend(w.active, end); err != nil {
+			return fmt.Errorf("make %s longer: %w", w.active.name, err)
+		}
+	}
 	start := time.Now()
 	if _, err := w.active.file.WriteAt(w.buf, w.active.end); err != nil {
 		return fmt.Errorf("write %d bytes at offset %d of %s: %w", len(w.buf), w.active.end, w.active.name, err)
