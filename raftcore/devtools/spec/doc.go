@@ -48,8 +48,9 @@
 //   - Read rounds, leases, transfers, forwarding, sessions and flow control stutter: they change no
 //     variable. That reads are linearizable is for the simulator's own checks.
 //
-// A disk that loses what it had acknowledged is outside the specification; runs with that fault
-// are not explained.
+// A disk that comes back without what it had acknowledged is outside the specification; runs
+// with that fault are not explained. One that is lost for good takes its server with it, which
+// is a crash without a Restart.
 //
 // # Never here
 //

@@ -158,6 +158,7 @@ func (c *Check) InstallSnapshot(i server, last protocol.EntryID) error {
 	if at <= v.commitIndex && at <= v.log.len() {
 		return disabled("InstallSnapshot", "log[%d] would lose entry %d, commitIndex is %d", i, at, v.commitIndex)
 	}
+	v.founding = c.founding // a snapshot tells it
 	v.log = v.log.insert(at, c.committed[at-1:last.Index])
 	v.commitIndex = max(v.commitIndex, last.Index)
 	return c.did("InstallSnapshot")

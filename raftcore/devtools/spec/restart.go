@@ -23,6 +23,9 @@ func (c *Check) started(i server, from replica.Restore, after replica.Status) er
 	}
 	if first {
 		v.founding = after.Membership
+		if len(c.servers) == 1 {
+			c.founding = after.Membership
+		}
 	}
 	in, err := c.inEffect(v)
 	if err != nil {
@@ -111,6 +114,7 @@ func (c *Check) recoveredFromSnapshot(i server, from replica.Restore) bool {
 	if !c.offered[i] || last.Index == 0 || from.Log.Last != last.Index || !c.committed.has(last) {
 		return false
 	}
+	c.servers[i].founding = c.founding
 	d := &c.servers[i].durable
 	d.currentTerm, d.votedFor = from.Hard.Term, from.Hard.Vote
 	d.log = append(sequence{}, c.committed[:last.Index]...)

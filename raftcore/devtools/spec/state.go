@@ -45,7 +45,7 @@ type variables struct {
 	// Beyond the specification.
 	durable    persistent
 	writes     []write             // on their way to the disk, in order
-	founding   protocol.Membership // the configuration before the first one in the log
+	founding   protocol.Membership // the configuration before the first one in the log; who joins knows none
 	membership protocol.Membership // the one in effect, by which quorums are counted
 }
 
@@ -118,6 +118,7 @@ type Check struct {
 	offers    map[offer]bool
 	offered   map[server]bool // a snapshot was ever sent to it
 
+	founding       protocol.Membership                      // that the group began with
 	configurations map[protocol.EntryID]protocol.Membership // as the entries say
 
 	counts map[string]int // of the actions
