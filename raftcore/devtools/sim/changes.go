@@ -118,8 +118,18 @@ func (f *faults) change() {
 			return
 		}
 	}
+	ch := f.drawChange(m.config)
+	if next, err := membership.Next(m.config, ch); err == nil && !reached(next, f.c.isSound) {
+		return // nobody should ask for that: too many are lost
+	}
 	f.c.struck(Changes)
-	f.c.ask(m, f.drawChange(m.config))
+	f.c.ask(m, ch)
+}
+
+// isSound reports whether a member is not lost for good, and not about to be.
+func (c *Cluster) isSound(id protocol.MemberID) bool {
+	m := c.member(id)
+	return !m.gone && len(m.disk.log.Damaged()) == 0
 }
 
 // drawChange draws a change that may or may not be possible.
@@ -127,7 +137,9 @@ func (f *faults) drawChange(ms protocol.Membership) membership.Change {
 	voters, learners := ms.Voters(), ms.Learners()
 	var ch membership.Change
 	if len(learners) > 0 && f.r.percent(60) {
-		ch.Promote = []protocol.MemberID{pick(f.r, learners)}
+		if id := pick(f.r, learners); f.c.isSound(id) {
+			ch.Promote = []protocol.MemberID{id}
+		}
 	}
 	switch n := f.r.IntN(10); {
 	case n < 3 || len(voters) == 0:
@@ -200,7 +212,7 @@ func (f *faults) wipe() {
 // change more. It reports whether all of that has been done.
 func (c *Cluster) mendMembership(ask bool) bool {
 	l := c.leader()
-	if c.options.Faults&(Changes|Wipe) == 0 {
+	if c.options.Faults&(Changes|losses) == 0 {
 		return true
 	}
 	if l == nil || membership.IsJoint(l.config) || !c.check.isSettled(l) {
@@ -241,12 +253,12 @@ func (k *checker) overlap(m *member, before, after protocol.Membership) {
 }
 
 // configured looks at a configuration that is committed for the first time.
-func (k *checker) configured(m *member, e protocol.Entry) {
-	next := m.membership(e.Payload)
+func (k *checker) configured(m *member, at protocol.Index, payload []byte) {
+	next := m.membership(payload)
 	was, is := everybody(k.config), everybody(next)
 	for _, id := range is {
 		if k.removed[id] {
-			k.c.fail(Membership, "member %d is in the configuration at index %d again: it was removed before", id, e.Index)
+			k.c.fail(Membership, "member %d is in the configuration at index %d again: it was removed before", id, at)
 		}
 	}
 	for _, id := range was {

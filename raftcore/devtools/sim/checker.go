@@ -10,18 +10,19 @@ import (
 // checker knows the history of the whole cluster and checks each step against it.
 // Every check costs a constant time for each entry written, committed or applied.
 type checker struct {
-	c         *Cluster
-	tree      tree
-	leaders   map[protocol.Term]election
-	highest   protocol.Term             // of leaders
-	committed []commitment              // committed[i-1] is the entry of index i
-	digests   []uint64                  // digests[i-1] is that of the state after index i
-	values    map[uint64]protocol.Index // where it was executed
-	answers   map[uint64]uint64         // what came of it
-	alive     map[uint64]Time           // when a leader wrote a session's last sign of life
-	votes     map[ballot]protocol.MemberID
-	config    protocol.Membership        // that was committed last
-	removed   map[protocol.MemberID]bool // were members once
+	c              *Cluster
+	tree           tree
+	leaders        map[protocol.Term]election
+	highest        protocol.Term             // of leaders
+	committed      []commitment              // committed[i-1] is the entry of index i
+	digests        []uint64                  // digests[i-1] is that of the state after index i
+	values         map[uint64]protocol.Index // where it was executed
+	answers        map[uint64]uint64         // what came of it
+	alive          map[uint64]Time           // when a leader wrote a session's last sign of life
+	votes          map[ballot]protocol.MemberID
+	config         protocol.Membership         // that was committed last
+	removed        map[protocol.MemberID]bool  // were members once
+	configurations map[protocol.EntryID][]byte // all that were ever written
 }
 
 type election struct {
@@ -43,7 +44,7 @@ type ballot struct {
 }
 
 func newChecker(c *Cluster) checker {
-	return checker{c: c, tree: tree{}, leaders: map[protocol.Term]election{}, values: map[uint64]protocol.Index{}, answers: map[uint64]uint64{}, alive: map[uint64]Time{}, votes: map[ballot]protocol.MemberID{}, config: c.founders(), removed: map[protocol.MemberID]bool{}}
+	return checker{c: c, tree: tree{}, leaders: map[protocol.Term]election{}, values: map[uint64]protocol.Index{}, answers: map[uint64]uint64{}, alive: map[uint64]Time{}, votes: map[ballot]protocol.MemberID{}, config: c.founders(), removed: map[protocol.MemberID]bool{}, configurations: map[protocol.EntryID][]byte{}}
 }
 
 // started checks what a member starts from.
@@ -135,8 +136,11 @@ func (k *checker) writing(m *member, w persist) {
 			k.c.fail(LogMatching, "member %d writes: %v", m.id, err)
 			return
 		}
-		if e.Kind == protocol.EntryConfiguration && m.role == replica.Leader {
-			k.overlap(m, m.config, m.membership(e.Payload))
+		if e.Kind == protocol.EntryConfiguration {
+			k.configurations[e.ID()] = e.Payload
+			if m.role == replica.Leader {
+				k.overlap(m, m.config, m.membership(e.Payload))
+			}
 		}
 		prev = e.Term
 	}
@@ -161,8 +165,8 @@ func (k *checker) commit(m *member, i protocol.Index) {
 	if !reached(m.config, func(id protocol.MemberID) bool { return k.holds(&k.c.member(id).disk.log, now.id) }) {
 		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which no majority of %+v has on disk", m.id, m.term, now.id, m.config)
 	}
-	if e := m.log.Read(i, i, 0)[0]; e.Kind == protocol.EntryConfiguration {
-		k.configured(m, e)
+	if payload, ok := k.configurations[now.id]; ok {
+		k.configured(m, i, payload)
 	}
 	for term := m.term + 1; term <= k.highest; term++ {
 		if e, ok := k.leaders[term]; ok {

@@ -24,7 +24,7 @@ type Coverage struct {
 
 	Runs, Phases                                                       int
 	Elections, Commits, Cuts, Fetches, Compactions, Snapshots          int
-	Restarts, Dropped, Resumed, DamagedChunks                          int
+	Restarts, Dropped, Resumed, DamagedChunks, Repaired, Unrepairable  int
 	Writes, Reads, WritesRefused, ReadsRefused                         int
 	SessionsOpened, SessionsLost, SessionRefused, AskedAgain, Repeated int
 	MaxIndex                                                           protocol.Index
@@ -38,9 +38,11 @@ const (
 
 func (v *Coverage) input(m *member, in replica.Input) {
 	if in, ok := in.(replica.Receive); ok {
-		v.Cells[m.role][in.Message.Body.Kind()]++
+		v.taken(m, in.Message)
 	}
 }
+
+func (v *Coverage) taken(m *member, msg protocol.Message) { v.Cells[m.role][msg.Body.Kind()]++ }
 
 // struck counts a fault of the kind.
 func (c *Cluster) struck(kind Faults) { c.coverage.Struck[bits.TrailingZeros32(uint32(kind))]++ }
@@ -77,6 +79,8 @@ func (v *Coverage) sections() []section {
 			{"snapshots installed", &v.Snapshots},
 			{"snapshots resumed", &v.Resumed},
 			{"damaged chunks refused", &v.DamagedChunks},
+			{"records repaired", &v.Repaired},
+			{"records lost everywhere", &v.Unrepairable},
 			{"restarts", &v.Restarts},
 			{"messages dropped", &v.Dropped},
 			{"writes acknowledged", &v.Writes},
@@ -125,9 +129,10 @@ func (v *Coverage) Add(o Coverage) {
 // unlikely tells why a member in the role never takes a message of the kind, or only by a
 // rare chance, or "".
 func unlikely(r replica.Role, k protocol.MessageKind) string {
-	switch k {
-	case protocol.KindRepairRequest, protocol.KindRepairResponse:
-		return "the caller takes them: see package host"
+	if r == replica.Candidate || r == replica.Leader {
+		if k == protocol.KindRepairResponse {
+			return "a member that is to be repaired does not lead, and tries to for moments only"
+		}
 	}
 	if r != replica.Learner {
 		return ""

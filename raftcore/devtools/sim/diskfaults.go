@@ -56,15 +56,8 @@ func (m *member) watchDisk() {
 	if m.syncing {
 		m.stalled++
 	}
-	level := replica.Fit
-	switch o := m.c.options; {
-	case m.stalled >= o.ElectionTicks:
-		level = replica.Unable
-		m.c.check.hung(m)
-	case m.weak > m.c.clock.now:
-		level = replica.Unfit
-	}
-	if level != m.fit {
+	m.c.check.hung(m)
+	if level := m.fitness(); level != m.fit {
 		m.fit = level
 		m.c.coverage.Fitness[level]++
 		m.step(replica.Fitness{Level: level})

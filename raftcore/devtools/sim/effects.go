@@ -231,6 +231,7 @@ func (m *member) fetch(f replica.Fetch) {
 		in := replica.Fetched{Fetch: f, Err: f.From <= m.log.Base().Index || f.To > m.log.Last().Index || f.For != 0 && m.c.network.readFails()}
 		if !in.Err {
 			in.Entries = m.log.Read(f.From, f.To, f.MaxBytes)
+			in.Err = !m.reads(in.Entries)
 		}
 		m.step(in)
 	})

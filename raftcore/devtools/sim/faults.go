@@ -42,6 +42,8 @@ var strikes = []struct {
 	{HungDisk, (*faults).hang},
 	{Changes, (*faults).change},
 	{Wipe, (*faults).wipe},
+	{Rot, (*faults).rot},
+	{VoteRot, (*faults).rotVote},
 	{WeakDisk, (*faults).weaken},
 	{SyncError, (*faults).failSync},
 }
@@ -199,7 +201,7 @@ func (c *Cluster) spare(m *member) bool {
 	last := m.disk.log.Last()
 	return c.check.settled() && reached(c.check.config, func(id protocol.MemberID) bool {
 		other := c.member(id)
-		return other != m && !other.gone && c.check.holds(&other.disk.log, last)
+		return other != m && c.isSound(id) && c.check.holds(&other.disk.log, last)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/quorate/quorate/raftcore/devtools/pauser"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/repair"
 	"github.com/quorate/quorate/raftcore/replica"
 )
 
@@ -47,6 +48,8 @@ type member struct {
 	hangs     Time // until when its disk finishes nothing
 	weak      Time // until when it is unfit to lead
 	failsSync bool // the next sync fails
+	suspects  bool // its log may be damaged: it has met damage, or has not looked since it started
+	repairer  *repair.Repairer
 	asleep    Time // until when it does nothing at all
 }
 
@@ -87,6 +90,7 @@ func (m *member) start() {
 		log: m.disk.log.Clone(), machine: state, sends: map[protocol.MemberID]*transfer{},
 	}
 	m.reconfigure()
+	m.suspects, m.repairer = true, m.newRepairer()
 	c.work.start(m)
 	boot := c.boots.Uint64()
 	raft, err := replica.New(m.settings(boot), restore)
@@ -133,6 +137,7 @@ func (m *member) tick() {
 	m.ticks++
 	m.step(replica.Tick{})
 	m.watchDisk()
+	m.mend()
 	m.readClock()
 }
 
@@ -183,14 +188,22 @@ func (m *member) resume(life int, do func()) {
 	}
 }
 
-// take takes a message. Chunks of snapshots and their answers are the caller's; the replica
-// may be told of them, as signs of life.
+// take takes a message. Repairs, chunks of snapshots and their answers are the caller's; the
+// replica may be told of the chunks, as signs of life.
 func (m *member) take(msg protocol.Message) {
 	switch b := msg.Body.(type) {
 	case *protocol.SnapshotRequest:
 		m.takeChunk(msg, b)
 	case *protocol.SnapshotResponse:
 		m.chunkAnswered(msg.From, b)
+	case *protocol.RepairRequest:
+		m.c.coverage.taken(m, msg)
+		m.giveRepair(msg.From, b)
+		return
+	case *protocol.RepairResponse:
+		m.c.coverage.taken(m, msg)
+		m.takeRepair(msg.From, b)
+		return
 	default:
 		m.step(replica.Receive{Message: msg})
 		return
@@ -201,7 +214,7 @@ func (m *member) take(msg protocol.Message) {
 	if m.c.network.r.percent(50) {
 		m.step(replica.Receive{Message: msg})
 	} else {
-		m.c.coverage.Cells[m.role][msg.Body.Kind()]++
+		m.c.coverage.taken(m, msg)
 	}
 }
 

@@ -37,14 +37,17 @@ const (
 	SyncError                      // a sync fails: the member is fenced and comes back
 	Changes                        // members are added, promoted, demoted, removed and replaced
 	Wipe                           // a member loses its disk for good
+	Rot                            // a record of a log is damaged, and repaired from the others
+	VoteRot                        // both copies of a member's vote are damaged: it is lost for good
 
-	allFaults = Wipe<<1 - 1
+	allFaults = VoteRot<<1 - 1
+	losses    = Wipe | Rot | VoteRot // after which a member may be lost for good
 )
 
 var faultNames = [...]string{
 	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
 	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift", "crashpoint",
-	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe",
+	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe", "rot", "voterot",
 }
 
 // String gives the names, joined by "+", or "none".
@@ -161,7 +164,7 @@ func OptionsFor(seed uint64) Options {
 		}
 	}
 	if !r.percent(40) {
-		o.Faults &^= Changes | Wipe
+		o.Faults &^= Changes | losses
 	}
 	o.Learners = pick(r, []int{0, 0, 0, 1, 2})
 	o.HalfCut = r.percent(50)

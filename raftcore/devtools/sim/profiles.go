@@ -81,7 +81,7 @@ func quick(o *Options) {
 // reshaped has the membership changed again and again, while members come, go and crash.
 func reshaped(o *Options) {
 	o.Members, o.Learners = 3, 1
-	o.Faults = Changes | o.Faults&(Wipe|Crash|Partition|Delay|Transfer|Regicide|Compaction|CrashPoint)
+	o.Faults = Changes | o.Faults&(Wipe|Rot|VoteRot|Crash|Partition|Delay|Transfer|Regicide|Compaction|CrashPoint)
 	o.FaultEvery = 15 * Millisecond
 	o.ClientEvery = 10 * Millisecond
 	o.AimAtLeader = 30

@@ -16,7 +16,7 @@ func (k *checker) sending(m *member, msg protocol.Message) {
 	switch b := msg.Body.(type) {
 	case *protocol.VoteRequest:
 		if m.fit == replica.Unable && m.term == msg.Term && m.role == replica.Candidate {
-			k.c.fail(Fitness, "member %d stands for election, though its disk hangs", m.id)
+			k.c.fail(Fitness, "member %d stands for election, though it must not lead", m.id)
 		}
 		k.vote(m, msg.Term, m.id)
 		if m.term == msg.Term && m.role == replica.Candidate && !k.holds(&m.disk.log, b.Last) {

@@ -63,7 +63,7 @@ func (c *Cluster) converge() {
 	c.faults.end(c.leaveOutside())
 	timeout := c.longestTimeout()
 	deadline := c.clock.now + calmTimeouts*timeout
-	if c.options.Faults&(Changes|Wipe) != 0 {
+	if c.options.Faults&(Changes|losses) != 0 {
 		deadline += calmTimeouts * timeout
 	}
 	var writes []uint64
@@ -87,7 +87,7 @@ func (c *Cluster) converge() {
 
 // leaveOutside chooses the minority that is not mended, when the options want one.
 func (c *Cluster) leaveOutside() []*member {
-	if !c.options.HealMajority || c.options.Faults&(Changes|Wipe) != 0 {
+	if !c.options.HealMajority || c.options.Faults&(Changes|losses) != 0 {
 		return nil
 	}
 	shuffled := slices.Clone(c.voters())
@@ -122,7 +122,7 @@ func (c *Cluster) converged(writes []uint64) bool {
 		return c.applied(first) >= c.quorum()
 	}
 	for _, m := range c.well() {
-		if m.leader != l.id || m.machine.last != l.log.Last() || m.log.Last() != l.log.Last() {
+		if m.suspects || m.leader != l.id || m.machine.last != l.log.Last() || m.log.Last() != l.log.Last() {
 			return false
 		}
 	}

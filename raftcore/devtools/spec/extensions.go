@@ -80,7 +80,7 @@ func (c *Check) Leave(m protocol.Message) error {
 // OfferSnapshot has offered, in pieces.
 func ofCaller(m protocol.Message) bool {
 	switch m.Body.(type) {
-	case *protocol.SnapshotRequest, *protocol.SnapshotResponse:
+	case *protocol.SnapshotRequest, *protocol.SnapshotResponse, *protocol.RepairRequest, *protocol.RepairResponse:
 		return true
 	}
 	return false
