@@ -28,11 +28,7 @@ type measured struct {
 // compare measures every point, the libraries in turns, and prints a table as it goes.
 func compare(o *options) (*results, error) {
 	children, err := startAll(o)
-	defer func() {
-		for _, c := range children {
-			c.stop()
-		}
-	}()
+	defer func() { stopAll(children) }()
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +43,7 @@ func compare(o *options) (*results, error) {
 			if err := turn(&m, children, o.time); err != nil {
 				return nil, err
 			}
+			children = append(children[1:], children[0]) // nobody is always the first, or after the same one
 		}
 		m.print(os.Stdout, r.Names)
 		r.Points = append(r.Points, m)
@@ -79,6 +76,12 @@ func startAll(o *options) ([]*child, error) {
 		return children, start(name, "quorate", binary)
 	}
 	return children, nil
+}
+
+func stopAll(children []*child) {
+	for _, c := range children {
+		c.stop()
+	}
 }
 
 // turn measures every library once at a point.
