@@ -27,6 +27,7 @@ type verdict struct {
 	target
 	Got   figures
 	Part  float64 // of the floor; 0: not known
+	Best  float64 // of the rates over each peer's the least; 0: not known
 	OK    bool
 	Lacks string
 }
@@ -45,6 +46,11 @@ func (r *results) verdicts() []verdict {
 		v := verdict{target: t, Got: got}
 		if s, ok := m.ratios("floor"); ok {
 			v.Part = s.median
+		}
+		for _, peer := range []string{"etcd", "etcd-async", "hashicorp"} {
+			if s, ok := m.ratios(peer); ok && (v.Best == 0 || s.median < v.Best) {
+				v.Best = s.median
+			}
 		}
 		v.judge()
 		out = append(out, v)
