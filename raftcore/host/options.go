@@ -198,6 +198,9 @@ func (o *Options) validate() error {
 	need(o.SessionTimeout >= o.ElectionTimeout && o.MaxSessions > 0 && o.MaxAnswerBytes > 0,
 		fmt.Sprintf("SessionTimeout is %v, must be at least ElectionTimeout, %v; MaxSessions is %d and MaxAnswerBytes %d, must be above 0",
 			o.SessionTimeout, o.ElectionTimeout, o.MaxSessions, o.MaxAnswerBytes))
+	need(min(o.DiskHungAfter, o.DiskSlowWrite, o.DiskWindow, o.DiskQuiet, o.StepAsidePeriod) > 0 && o.MaxStepAsides > 0,
+		fmt.Sprintf("DiskHungAfter is %v, DiskSlowWrite %v, DiskWindow %v, DiskQuiet %v, StepAsidePeriod %v, MaxStepAsides %d: all must be above 0",
+			o.DiskHungAfter, o.DiskSlowWrite, o.DiskWindow, o.DiskQuiet, o.StepAsidePeriod, o.MaxStepAsides))
 	need(o.MaxClockDrift >= 0 && o.MaxClockDrift < 100 && (!o.LeaseReads || o.leaseTicks() > 2*ticksPerHeartbeat),
 		fmt.Sprintf("MaxClockDrift is %d percent, which leaves %d ticks of a lease: it must be longer than two heartbeat intervals, %d ticks",
 			o.MaxClockDrift, o.leaseTicks(), 2*ticksPerHeartbeat))

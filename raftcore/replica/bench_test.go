@@ -91,8 +91,15 @@ func (p *pingPong) step(i int, in replica.Input) {
 	if i == p.leader {
 		p.applied += len(fx.Apply)
 	}
+	applied := protocol.Index(0)
+	if n := len(fx.Apply); n > 0 {
+		applied = fx.Apply[n-1].Index
+	}
 	if fx.Persist != nil {
 		p.step(i, replica.Persisted{Seq: fx.Persist.Seq})
+	}
+	if applied != 0 {
+		p.step(i, replica.Applied{Index: applied})
 	}
 }
 
