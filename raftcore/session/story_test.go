@@ -19,9 +19,9 @@ type story struct {
 	runs int // commands that were executed
 }
 
-// TestStories runs testdata; -rewrite writes what happens into the files.
+// TestStories runs testdata/stories; -rewrite writes what happens into the files.
 func TestStories(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		s := &story{Table: session.New(), term: 1}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var b strings.Builder
