@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
 )
@@ -60,6 +61,7 @@ func (c *ours) restart(id uint64) {
 		ID: protocol.MemberID(id), Incarnation: 1, Boot: protocol.Boot(c.boots), Seed: c.boots,
 		ElectionTicks: never, HeartbeatTicks: 1,
 		MaxMessageBytes: 1 << 20, MaxInflight: 64, MaxUncommittedBytes: 1 << 20, MaxTailBytes: 1 << 20,
+		Memberships: codec.Memberships{Serializer: codec.Msgpack{}},
 	}
 	reflect.ValueOf(&config.Mutation).Elem().SetUint(c.bug) // its type is internal
 	raft, err := replica.New(config, restore)

@@ -5,7 +5,7 @@ import (
 )
 
 // This file has the specification's actions, in its order and with its names. i is the
-// server that acts, j the other one, m the message. The order of their guards is the specification's.
+// server that acts, j the other one, m the message.
 
 // Restart is in restart.go, since what survives is what was durable.
 
