@@ -26,6 +26,11 @@
 //     also when it is made later, and SnapshotReceived tells that term.
 //  6. Every Fetch is answered by Fetched. When the log could not give the entries the
 //     replica asks again; to report a damaged record as a fault is the caller's duty.
+//  7. Every Forward is delivered once at most: a second one would become a second command,
+//     or be refused though the first was taken.
+//  8. With Config.LeaseTicks or LeasePromise, Ticks keep pace with time. A caller that was held
+//     up takes its work, then steps every Tick that is due, then the work: a read is never
+//     answered by a clock that is behind it, and Ticks of the past never follow a message.
 //
 // SnapshotRequest and SnapshotResponse belong to the caller. It may step them as well:
 // then they count as signs of life.

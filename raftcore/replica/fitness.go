@@ -49,7 +49,8 @@ func (r *Replica) setFitness(l FitnessLevel) {
 }
 
 // mayStand reports whether this member may ask for an election now. One that has promised
-// not to, does not: its own vote counts like any other. One that is unfit waits until it is clear that nobody better does; a sole voter has nobody to wait for.
+// not to, does not: its own vote counts like any other. One that is unfit waits until it is
+// clear that nobody better does; a sole voter has nobody to wait for.
 func (r *Replica) mayStand() bool {
 	if r.keepsPromise() && r.timers.contact < r.cfg.ElectionTicks {
 		return false
