@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -13,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quorate/quorate/raftcore/devtools/memcomms"
+	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -195,6 +198,53 @@ func TestLaggardCatchesUpUnderLoad(t *testing.T) {
 	}
 	if n, behind := catchesUp(t, 1); n < 3 || behind <= 2 {
 		t.Errorf("with nothing retained %d snapshots were sent, and it is %d entries behind: the test has no force", n, behind)
+	}
+}
+
+// slowKeeper takes long to write a snapshot, which is only made for a transfer.
+type slowKeeper struct{ *keepingLedger }
+
+func (s slowKeeper) Snapshot() (machine.Snapshot, error) {
+	f, err := s.keepingLedger.Snapshot()
+	return slowFrozen{f}, err
+}
+
+type slowFrozen struct{ machine.Snapshot }
+
+func (f slowFrozen) WriteTo(w io.Writer) (int64, error) {
+	time.Sleep(10 * time.Second)
+	return f.Snapshot.WriteTo(w)
+}
+
+// A snapshot that is made for a laggard takes long, and the log is compacted all the time: it
+// keeps what the laggard needs next. Where it may not, the leader tries again and goes on.
+func TestSnapshotMadeUnderLoad(t *testing.T) {
+	for _, c := range []struct {
+		retain uint64
+		works  bool
+	}{{10_000, true}, {1, false}} {
+		disks := map[protocol.MemberID]*ledgerDisk{}
+		change := func(o *host.Options) {
+			keepingly(o, disks)
+			o.Machine = slowKeeper{o.Machine.(*keepingLedger)}
+			o.SnapshotEntries, o.KeepEntries, o.MaxRetainedEntries = 20, 5, c.retain
+		}
+		bubble(t, 3, change, func(g *group) {
+			l, lag := g.leader(), g.follower()
+			total := g.laggard(l, lag)
+			g.board.Heal()
+			caughtUp := false
+			for range 2000 {
+				time.Sleep(40 * time.Millisecond)
+				g.propose(l, fmt.Sprint("command ", total))
+				total++
+				caughtUp = caughtUp || total-len(lag.ledger.all()) <= 2
+			}
+			if caughtUp != c.works {
+				t.Errorf("with %d entries retained the laggard catches up under load: %v", c.retain, caughtUp)
+			}
+			g.mustCatchUp(lag, total)
+		})
 	}
 }
 

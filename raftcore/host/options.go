@@ -178,6 +178,9 @@ func def[T comparable](p *T, v T) {
 	}
 }
 
+// maxPiece bounds what must be in memory or in a message as a whole.
+const maxPiece = 32 << 20
+
 func (o *Options) validate() error {
 	var errs []error
 	need := func(ok bool, what string) {
@@ -195,9 +198,10 @@ func (o *Options) validate() error {
 		fmt.Sprintf("HeartbeatInterval is %v, must be at least %v", o.HeartbeatInterval, ticksPerHeartbeat*time.Millisecond))
 	need(o.ElectionTimeout > o.HeartbeatInterval,
 		fmt.Sprintf("ElectionTimeout is %v, must be longer than HeartbeatInterval, %v", o.ElectionTimeout, o.HeartbeatInterval))
-	need(o.SessionTimeout >= o.ElectionTimeout && o.MaxSessions > 0 && o.MaxAnswerBytes > 0,
-		fmt.Sprintf("SessionTimeout is %v, must be at least ElectionTimeout, %v; MaxSessions is %d and MaxAnswerBytes %d, must be above 0",
-			o.SessionTimeout, o.ElectionTimeout, o.MaxSessions, o.MaxAnswerBytes))
+	need(o.SessionTimeout >= o.ElectionTimeout, fmt.Sprintf("SessionTimeout is %v, must be at least ElectionTimeout, %v", o.SessionTimeout, o.ElectionTimeout))
+	need(o.MaxSessions > 0, fmt.Sprintf("MaxSessions is %d, must be above 0", o.MaxSessions))
+	need(o.MaxAnswerBytes > 0 && o.MaxAnswerBytes <= maxPiece, fmt.Sprintf("MaxAnswerBytes is %d, must be above 0 and at most %d", o.MaxAnswerBytes, maxPiece))
+	need(o.SnapshotChunkBytes > 0 && o.SnapshotChunkBytes <= maxPiece, fmt.Sprintf("SnapshotChunkBytes is %d, must be above 0 and at most %d", o.SnapshotChunkBytes, maxPiece))
 	need(min(o.DiskHungAfter, o.DiskSlowWrite, o.DiskWindow, o.DiskQuiet, o.StepAsidePeriod) > 0 && o.MaxStepAsides > 0,
 		fmt.Sprintf("DiskHungAfter is %v, DiskSlowWrite %v, DiskWindow %v, DiskQuiet %v, StepAsidePeriod %v, MaxStepAsides %d: all must be above 0",
 			o.DiskHungAfter, o.DiskSlowWrite, o.DiskWindow, o.DiskQuiet, o.StepAsidePeriod, o.MaxStepAsides))

@@ -48,7 +48,10 @@ func (h *Host) OpenSession(ctx context.Context) (*Session, error) {
 	}
 	s := &Session{h: h, client: c.opened}
 	s.alive()
-	return s, h.sessions.keep(s)
+	if err := h.sessions.keep(s); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Client gives the number by which the group knows the session, for ProposeInSession.

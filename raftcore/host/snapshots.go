@@ -1,7 +1,6 @@
 package host
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +22,7 @@ type snapshots struct {
 	installing atomic.Int32   // that have arrived and whose base is not durable in the log yet
 	taken      protocol.Index // the applier's: where the last one was begun
 
-	files    sync.Mutex // held while a snapshot is made for a transfer and opened, or removed
+	files    chan struct{} // full while a snapshot is made for a transfer and opened, or removed
 	sends    sends
 	arriving chan protocol.Message
 }
@@ -34,7 +33,7 @@ const arrivingChunks = 2
 
 func newSnapshots(h *Host, applied protocol.Index) *snapshots {
 	return &snapshots{
-		h: h, stop: make(chan struct{}), taken: applied,
+		h: h, stop: make(chan struct{}), taken: applied, files: make(chan struct{}, 1),
 		sends:    sends{transfers: make(map[protocol.MemberID]*transfer)},
 		arriving: make(chan protocol.Message, arrivingChunks),
 	}
@@ -97,8 +96,12 @@ func (s *snapshots) sync(d machine.Durable) {
 // drop removes a snapshot that such a state machine has outlived: it was made for a
 // transfer, or has arrived by one, and takes as much space as the state itself.
 func (s *snapshots) drop(durable protocol.EntryID) error {
-	s.files.Lock()
-	defer s.files.Unlock()
+	select {
+	case s.files <- struct{}{}:
+		defer func() { <-s.files }()
+	default:
+		return nil // one is being made, which may take long; the next sync looks again
+	}
 	meta, ok, err := s.h.opts.Snapshots.Latest()
 	if err != nil || !ok || meta.Last.Index > durable.Index || s.installing.Load() > 0 {
 		return err

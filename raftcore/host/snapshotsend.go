@@ -37,7 +37,7 @@ type transfer struct {
 
 	// Under sends.mu.
 	busy bool             // an attempt is under way
-	last protocol.EntryID // of the snapshot; zero while none is open
+	last protocol.EntryID // of the snapshot; what the log must keep from on while it is made; zero: nothing
 
 	file io.ReadSeekCloser // its goroutine's; nil: none is open
 	meta protocol.SnapshotMeta
@@ -191,12 +191,18 @@ func (t *transfer) pin(last protocol.EntryID) {
 	t.last = last
 }
 
-// open opens a snapshot that the log continues. What it needs of the log was not retained
-// before, so it looks twice.
+// openTries is how often a snapshot is looked for that the log continues.
+const openTries = 3
+
+// open opens a snapshot that the log continues. It may have to be made, which takes long:
+// what the log has at the beginning is retained meanwhile, and whether that was enough is
+// looked at in the end.
 func (t *transfer) open() error {
-	for {
+	for range openTries {
+		t.pin(protocol.EntryID{Index: max(1, t.s.h.opts.Log.State().Base.Index)})
 		f, meta, err := t.s.open()
 		if err != nil {
+			t.pin(protocol.EntryID{})
 			return err
 		}
 		t.file, t.meta = f, meta
@@ -206,13 +212,14 @@ func (t *transfer) open() error {
 		}
 		t.closeFile()
 	}
+	return errOutpaced
 }
 
 // open gives a snapshot that the log continues; it makes one when there is none, or only
 // a damaged one.
 func (s *snapshots) open() (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
-	s.files.Lock()
-	defer s.files.Unlock()
+	s.files <- struct{}{}
+	defer func() { <-s.files }()
 	meta, ok, err := s.h.opts.Snapshots.Latest()
 	var damage *storage.DamageError
 	if errors.As(err, &damage) {
@@ -269,6 +276,7 @@ var (
 	errNoAnswer     = errors.New("the follower does not answer")
 	errNoProgress   = errors.New("the follower refuses the same chunk again and again")
 	errDeposed      = errors.New("this member does not lead any more in the term of the transfer")
+	errOutpaced     = errors.New("the log is compacted faster than a snapshot is made: raise MaxRetainedEntries")
 	errApplierEnded = errors.New("this member is closed or fenced, and makes no snapshot")
 )
 

@@ -66,8 +66,8 @@ func (s *state) takesSessions() error {
 // made before there were sessions, or by a state machine that keeps files of its own.
 var tableMagic = []byte("\x00quorate\xf5sessions\x01")
 
-// maxTableRecord bounds what is read for one session; Options.MaxAnswerBytes is far smaller.
-const maxTableRecord = 64 << 20
+// maxTableRecord bounds what is read for one session: an answer, and less than 1 KiB beside.
+const maxTableRecord = maxPiece + 1<<10
 
 // freeze gives a snapshot of the present state. It is called between two calls of Apply.
 func (s *state) freeze() (machine.Snapshot, error) {
