@@ -45,7 +45,7 @@ func compare(o *options) (*results, error) {
 			}
 			children = append(children[1:], children[0]) // nobody is always the first, or after the same one
 		}
-		m.print(os.Stdout, r.Names)
+		m.printRows(os.Stdout, r.Names)
 		r.Points = append(r.Points, m)
 	}
 	return r, nil
@@ -104,7 +104,7 @@ func printHead(w io.Writer) {
 	fmt.Fprintf(w, "%6s %9s  %-10s %10s %9s %9s %11s %8s %8s %10s  %s\n", "bytes", "in flight", "library", "per second", "p50 ms", "p99 ms", "CPU s/10000", "allocs", "flushes", "disk bytes", "quorate / this")
 }
 
-func (m *measured) print(w io.Writer, names []string) {
+func (m *measured) printRows(w io.Writer, names []string) {
 	for _, name := range names {
 		f, ok := m.median(name)
 		if !ok {
@@ -184,7 +184,7 @@ func load(file string) (*results, error) {
 	}
 	printHead(os.Stdout)
 	for i := range r.Points {
-		r.Points[i].print(os.Stdout, r.Names)
+		r.Points[i].printRows(os.Stdout, r.Names)
 	}
 	return r, nil
 }

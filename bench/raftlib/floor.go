@@ -129,7 +129,8 @@ func (g *floorGroup) lead() {
 		if batch = g.take(batch); batch == nil {
 			return
 		}
-		buf := append(bufs[number%3][:0], make([]byte, 16)...)
+		buf := bufs[number%3][:0]
+		buf = append(buf, make([]byte, 16)...)
 		for _, p := range batch {
 			buf = binary.LittleEndian.AppendUint32(buf, uint32(len(p.payload)))
 			buf = append(buf, p.payload...)

@@ -134,8 +134,7 @@ func writtenBytes(dir string) uint64 {
 	if syscall.Stat(dir, &st) != nil {
 		return 0
 	}
-	device := uint64(st.Dev)
-	major, minor := device>>8&0xfff, device&0xff|device>>12&0xfff00
+	major, minor := st.Dev>>8&0xfff, st.Dev&0xff|st.Dev>>12&0xfff00
 	line, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/stat", major, minor))
 	if err != nil {
 		return 0
