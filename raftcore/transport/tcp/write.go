@@ -8,9 +8,10 @@ import (
 
 const (
 	// writeSize is how many bytes are gathered before they are written.
-	writeSize = 1 << 20
-	// keptBuffer bounds the memory that an idle connection holds on to.
-	keptBuffer = 2 * writeSize
+	writeSize = 512 << 10
+	// keptBuffer bounds the memory that an idle connection holds on to. What was gathered and
+	// one message of the usual limit (1 MiB of entries) behind it fit.
+	keptBuffer = 4 * writeSize
 )
 
 // batchWriter encodes messages into one buffer and writes it: one call for all that
