@@ -129,7 +129,7 @@ func (v *Coverage) Add(o Coverage) {
 // unlikely tells why a member in the role never takes a message of the kind, or only by a
 // rare chance, or "".
 func unlikely(r replica.Role, k protocol.MessageKind) string {
-	if r == replica.Candidate || r == replica.Leader {
+	if r == replica.PreCandidate || r == replica.Candidate || r == replica.Leader {
 		if k == protocol.KindRepairResponse {
 			return "a member that is to be repaired does not lead, and tries to for moments only"
 		}

@@ -16,11 +16,12 @@
 //
 // How it is built, in reading order: clock.go (what happens when), disk.go and
 // network.go (what a member lives on), member.go and effects.go (a member and its
-// duties), snapshot.go and transfer.go (snapshots, chunk by chunk), faults.go, points.go,
-// partitions.go and clients.go (what happens to it), then tree.go, checker.go and
-// promises.go (what must hold), run.go (a run from begin to end), profiles.go (what a seed
-// is led to), coverage.go (what was reached). observe.go lets another package see each
-// step with its effects, as package spec does.
+// duties), machine.go and sessions.go (what is replicated, for whom), snapshot.go and
+// transfer.go (snapshots, chunk by chunk), faults.go, points.go, partitions.go,
+// diskfaults.go, rot.go, changes.go and clients.go (what happens to it), then tree.go,
+// checker.go and promises.go (what must hold), run.go (a run from begin to end), profiles.go
+// (what a seed is led to), coverage.go (what was reached). observe.go lets another package see
+// each step with its effects, as package spec does.
 //
 // [Workload] puts a state machine of the user's own in the place of the simulator's.
 // Package simtest runs many seeds in a test.
@@ -36,7 +37,8 @@
 //
 // Equal options give equal runs, to the byte of the trace. A check costs a constant
 // time for each entry written, committed or applied, so that it can be made always.
-// Every fault that is simulated is one that Raft promises to survive.
+// Every fault that is simulated is one that Raft promises to survive: what is lost for good
+// is lost only where a quorum of others has all of it.
 //
 // # How to add
 //

@@ -1,7 +1,7 @@
 package sim
 
 // profiles lead runs to where one sort of bug shows.
-var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks, reshaped}
+var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks, reshaped, chunks}
 
 // Profiled draws the options of a seed as OptionsFor does; every second seed is led to
 // where one sort of bug shows.
@@ -67,8 +67,10 @@ func laggards(o *Options) {
 // chunks lets leaders fall and members crash while snapshots are on their way in small pieces.
 func chunks(o *Options) {
 	laggards(o)
-	o.Faults = o.Faults&^(Regicide|Loss) | Damage | CrashPoint | Transfer | Delay | o.Faults&Resign
+	o.Members = 3
+	o.Faults = o.Faults&^(Regicide|Loss) | Damage | CrashPoint | Transfer | Delay | Duplication | Sleep
 	o.ChunkBytes = 7
+	o.RepeatPercent = 30
 	quick(o)
 }
 

@@ -378,6 +378,7 @@ var (
 )
 
 func TestEveryPrefixOfWritesRecovers(t *testing.T) {
+	wantBranches(t, branchesOfCrashes()...)
 	crashes := 0
 	for seed := *crashFrom; seed < *crashFrom+*crashSeeds; seed++ {
 		w := newWorkload(t, seed)

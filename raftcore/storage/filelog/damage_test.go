@@ -110,6 +110,7 @@ func flip(t *testing.T, disk vfs.FS, name string, at int64) {
 // keeps the log from being opened, or damage of entries that are named and can be repaired,
 // or changes nothing. It is never cut off.
 func TestDamageIsNamedAndNeverCut(t *testing.T) {
+	wantBranches(t, branchHole)
 	ts := newTestStore(t)
 	ts.history()
 	if err := ts.Store.Close(); err != nil {
@@ -314,6 +315,7 @@ func TestFrameInPayloadIsNoProof(t *testing.T) {
 }
 
 func TestOneDamagedCopyOfMetaIsMended(t *testing.T) {
+	wantBranches(t, branchVoteTorn)
 	for _, at := range []int64{identityA + 30, identityB + 30, voteA + 10, voteB + 30} {
 		ts := newTestStore(t)
 		want := protocol.HardState{Term: 9, Vote: 3}

@@ -74,6 +74,7 @@ func replayDir(fsys vfs.FS, dir string, bugs mutation.Set) (*replay, []*segment,
 		if used {
 			next = 1 - next
 		} else {
+			take(branchPrepared)
 			unused = append(unused, s)
 		}
 		if err != nil {
@@ -147,11 +148,15 @@ func demote(fsys vfs.FS, dir string, unused []*segment) error {
 func settle(r *replay, o Options) error {
 	s := r.chain[len(r.chain)-1]
 	if leftovers(r.data, s.salt, s.end) {
+		take(branchTorn)
 		if err := vfs.Zero(s.file, s.end, int64(len(r.data))); err != nil {
 			return fmt.Errorf("clear the torn end of %s: %w", s.name, err)
 		}
+	} else {
+		take(branchClean)
 	}
 	if !o.bugs.Has(mutation.DropTailAfterFsyncFailure) {
+		take(branchRewritten)
 		if err := writeSynced(s, r.data[r.lastWrite:s.end], r.lastWrite); err != nil {
 			return err
 		}
@@ -163,6 +168,8 @@ func settle(r *replay, o Options) error {
 			return err
 		}
 		s.end += int64(len(mark))
+	} else {
+		take(branchSegmentFull)
 	}
 	r.data = nil
 	return nil

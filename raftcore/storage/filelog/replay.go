@@ -98,6 +98,7 @@ func (r *replay) frames(s *segment, data []byte, from, end int64, visit func(fra
 			}
 			sure = f.offset
 		}
+		take(branchHole)
 		next, err := r.damaged(s, data, stop, cause, sure)
 		if err != nil {
 			return stop, cause, err
@@ -138,6 +139,7 @@ func (r *replay) head(f frame, prev *segment) error {
 	if h.base.Index > r.base.Index && h.base.Index <= r.last.Index && len(r.holes) > 0 {
 		r.moveBase(h.base) // the record that did so is damaged
 	}
+	take(branchNextSegment)
 	if h.base != r.base || h.last != r.last {
 		return fmt.Errorf("the log was (%v, %v] when this segment was begun, but the segments before it hold (%v, %v]", h.base, h.last, r.base, r.last)
 	}
@@ -165,6 +167,7 @@ func (r *replay) record(f frame) error {
 		if err := r.reach(id); err != nil {
 			return err
 		}
+		take(branchBase)
 		if id.Index < r.base.Index || id.Index > r.last.Index {
 			return fmt.Errorf("the base is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 		}
@@ -173,6 +176,7 @@ func (r *replay) record(f frame) error {
 			r.configuration = kept(f.entry.Payload)
 		}
 	case f.entry.Kind == kindReset:
+		take(branchReset)
 		r.history.reset(id, kept(f.entry.Payload))
 		r.missing, r.open, r.doubt = id.Index, nil, doubtful{}
 		for _, c := range r.chain {
@@ -180,6 +184,7 @@ func (r *replay) record(f frame) error {
 		}
 		cutHoles(r.holes, 0)
 	case f.entry.Kind == kindMark:
+		take(branchMark)
 		if id.Index > 0 { // it is not one that fills a gap
 			return r.mark(id)
 		}
@@ -204,6 +209,11 @@ func (r *replay) entry(e protocol.Entry, offset int64) error {
 		}
 	}
 	before := r.last
+	if id.Index > before.Index {
+		take(branchEntry)
+	} else {
+		take(branchOverwrite)
+	}
 	r.history.append(&e)
 	if before.Index > id.Index && r.bugs.Has(mutation.GhostEntries) {
 		r.last = before

@@ -116,14 +116,21 @@ func readVotes(f vfs.File) (newest voteSlot, warning, err error) {
 	case errA != nil && errB != nil:
 		return newest, nil, fmt.Errorf("%w: first: %w; second: %w", storage.ErrVotesDamaged, errA, errB)
 	case errA != nil:
+		take(branchVoteTorn)
 		return b, errA, nil
 	case errB != nil:
+		take(branchVoteTorn)
 		return a, errB, nil
 	case a.seq == b.seq && a.state != b.state:
 		return newest, nil, fmt.Errorf("%w: both slots have number %d but hold %+v and %+v", storage.ErrVotesDamaged, a.seq, a.state, b.state)
-	case a.seq >= b.seq:
+	case a.seq == b.seq:
+		take(branchVoteEqual)
+		return a, nil, nil
+	case a.seq > b.seq:
+		take(branchVoteNewer)
 		return a, nil, nil
 	}
+	take(branchVoteNewer)
 	return b, nil, nil
 }
 
