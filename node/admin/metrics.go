@@ -39,6 +39,8 @@ func NewCollector(status func() nodeapi.Status) *Collector {
 	add("fenced", "1 after an unrecoverable fault.", gauge, func(s nodeapi.Status) float64 { return bit(s.Role == nodeapi.RoleFenced) })
 	add("disk_used_bytes", "Bytes used on the volume.", gauge, func(s nodeapi.Status) float64 { return float64(s.Disk.Used) })
 	add("disk_free_bytes", "Bytes free on the volume.", gauge, func(s nodeapi.Status) float64 { return float64(s.Disk.Free) })
+	add("disk_reserved_bytes", "Bytes of the reserve file, given up when the log has no space.", gauge, func(s nodeapi.Status) float64 { return float64(s.Disk.Reserved) })
+	add("disk_full", "1 while a full disk keeps this member from taking commands.", gauge, func(s nodeapi.Status) float64 { return bit(s.Health != nil && s.Health.Fault == "DiskFull") })
 	add("disk_last_fsync_seconds", "How long the last fsync of the log took.", gauge, func(s nodeapi.Status) float64 { return s.Disk.LastFsyncSeconds })
 	return c
 }

@@ -21,6 +21,7 @@ var translations = []struct{ from, to error }{
 	{host.ErrNoLeader, rpctypes.ErrGRPCNoLeader},
 	{host.ErrUnknown, rpctypes.ErrGRPCTimeoutDueToLeaderFail},
 	{host.ErrOverloaded, rpctypes.ErrGRPCRequestTooManyRequests},
+	{host.ErrDiskFull, rpctypes.ErrGRPCNoSpace},
 	{host.ErrTooLarge, rpctypes.ErrGRPCRequestTooLarge},
 	{host.ErrFenced, rpctypes.ErrGRPCUnhealthy},
 	{host.ErrRemoved, rpctypes.ErrGRPCStopped},

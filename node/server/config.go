@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/node/nodeapi"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/vfs"
 )
 
 // Config is what one member is told, by flags or by the environment.
@@ -32,12 +33,15 @@ type Config struct {
 	HeartbeatInterval time.Duration
 	SnapshotEntries   uint64
 
+	DiskReserve, DiskLowWater, DiskHighWater uint64 // bytes; 0: none
+
 	PeerTLS, ClientTLS, AdminTLS TLSFiles
 
 	LogLevel string // debug, info or error
 
 	members    protocol.Membership // parsed from InitialMembers
 	stopAtOnce bool                // the whole cluster stops: nobody is left to lead
+	fs         vfs.FS              // nil: the system's
 }
 
 // flags declares a flag for each field. Their defaults are the documentation.
@@ -56,11 +60,17 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.DurationVar(&c.ElectionTimeout, "election-timeout", time.Second, "a leader that is silent for this long, up to twice as long, is replaced")
 	f.DurationVar(&c.HeartbeatInterval, "heartbeat-interval", 100*time.Millisecond, "how often a leader speaks; a fifth or less of the election timeout")
 	f.Uint64Var(&c.SnapshotEntries, "snapshot-entries", 100_000, "entries after which the state is made durable and the log is compacted")
+	f.Uint64Var(&c.DiskReserve, "disk-reserve", 32<<20, "bytes on the volume that are kept for when it is full, so that the log can go on (0: none)")
+	f.Uint64Var(&c.DiskLowWater, "disk-low-water", 96<<20, "bytes free on the volume below which a leader takes no new commands")
+	f.Uint64Var(&c.DiskHighWater, "disk-high-water", 160<<20, "bytes free on the volume from which on it takes them again")
 	c.PeerTLS.flags(f, "peer", "the other members (always mutual)")
 	c.ClientTLS.flags(f, "client", "clients (mutual when there is a CA file)")
 	c.AdminTLS.flags(f, "admin", "the admin endpoint (mutual when there is a CA file)")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info or error")
 }
+
+// maxDiskReserve keeps the reserve a small part of any volume, in bytes.
+const maxDiskReserve = 16 << 30
 
 func addr(port int) string { return net.JoinHostPort("0.0.0.0", strconv.Itoa(port)) }
 
@@ -160,6 +170,12 @@ func (c *Config) validateTiming() error {
 	}
 	if c.SnapshotEntries == 0 {
 		return errors.New("--snapshot-entries is 0, must be at least 1")
+	}
+	if c.DiskHighWater < c.DiskLowWater {
+		return fmt.Errorf("--disk-high-water is %d, must be at least --disk-low-water, %d", c.DiskHighWater, c.DiskLowWater)
+	}
+	if c.DiskReserve > maxDiskReserve {
+		return fmt.Errorf("--disk-reserve is %d, must be at most %d", c.DiskReserve, uint64(maxDiskReserve))
 	}
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		return err

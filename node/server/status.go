@@ -35,6 +35,7 @@ func (m *Member) Status() nodeapi.Status {
 	if v != nil {
 		s.Incarnation = v.incarnation()
 		s.Disk.LastFsyncSeconds = v.lastFsync().Seconds()
+		s.Disk.Reserved = v.reserved()
 		s.AwaitsFounding = serving == nil && f == nil && v.awaitsFounding()
 	}
 	if serving != nil {

@@ -50,6 +50,9 @@ type volume struct {
 // process cannot run here.
 func openVolume(cfg *Config, log logr.Logger) (*volume, error) {
 	v := &volume{fs: vfs.OS{}, cfg: cfg, log: log}
+	if cfg.fs != nil {
+		v.fs = cfg.fs
+	}
 	if err := v.fs.MkdirAll(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("--data-dir: %w", err)
 	}
@@ -86,8 +89,10 @@ func (v *volume) open() error {
 }
 
 func (v *volume) openStore() error {
+	reserve, low, high := v.waterMarks()
 	s, err := filelog.Open(v.fs, v.cfg.DataDir, filelog.Options{
 		ClusterID: v.cfg.ClusterID, MemberID: protocol.MemberID(v.cfg.MemberID),
+		Reserve: reserve, LowWater: low, HighWater: high,
 		Warn: func(err error) { v.log.Info("storage", "warning", err.Error()) },
 	})
 	if err != nil {
@@ -98,6 +103,17 @@ func (v *volume) openStore() error {
 	}
 	v.store.Store(s)
 	return nil
+}
+
+// waterMarks gives what the configuration says of the space on the volume, but never more
+// than small parts of all of it: a small volume would be full for ever.
+func (v *volume) waterMarks() (reserve int64, low, high uint64) {
+	c := v.cfg
+	u, err := v.fs.Usage(c.DataDir)
+	if err != nil {
+		return int64(c.DiskReserve), c.DiskLowWater, c.DiskHighWater
+	}
+	return int64(min(c.DiskReserve, u.Total/20)), min(c.DiskLowWater, u.Total/20), min(c.DiskHighWater, u.Total/12)
 }
 
 // storageFault classifies why a data directory cannot be opened. ErrNotFormatted and
@@ -218,6 +234,15 @@ func hex(n protocol.Incarnation) string { return fmt.Sprintf("%016x", uint64(n))
 func (v *volume) lastFsync() time.Duration {
 	if s := v.store.Load(); s != nil {
 		return s.Log.Stats().LastSync
+	}
+	return 0
+}
+
+// reserved tells how many bytes the reserve file holds, which are given up when there is no
+// space for the log.
+func (v *volume) reserved() uint64 {
+	if s := v.store.Load(); s != nil {
+		return s.Log.Stats().Reserved
 	}
 	return 0
 }

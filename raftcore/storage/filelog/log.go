@@ -213,6 +213,7 @@ func (l *Log) Stats() Stats {
 	s.Free = len(l.mu.keeper.free)
 	s.Ready = l.mu.keeper.next != nil
 	s.PrepareErr = l.mu.keeper.err
+	s.Reserved = uint64(l.mu.space.held)
 	s.Err = l.mu.err
 	return s
 }

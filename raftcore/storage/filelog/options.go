@@ -107,6 +107,7 @@ type Stats struct {
 	// is full, and then waits for space.
 	Ready      bool
 	PrepareErr error
+	Reserved   uint64 // bytes that the reserve file holds
 	// Err is the error that the log has failed with, for good.
 	Err error
 }
