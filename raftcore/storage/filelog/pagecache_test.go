@@ -2,6 +2,8 @@ package filelog
 
 import (
 	"errors"
+	"io"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -123,4 +125,141 @@ func TestNamesThatWereSeenAreDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+}
+
+// After a sync that failed the page cache keeps what was written, and claims that it is on
+// the disk. What recovery finds there it makes durable, all of it, before anybody relies on it.
+func TestRecoveryDoesNotBelieveThePageCache(t *testing.T) {
+	found, left := afterFailedSync(t, 0)
+	if found != 4 || left != found {
+		t.Errorf("recovery gave entries up to %d, of which after a loss of power %d were left; 4 were written", found, left)
+	}
+}
+
+// pageCache is a cache as Linux has it: pages whose sync has failed stay readable but count
+// as clean, so that no later sync writes them; only writing them again does.
+type pageCache struct {
+	vfs.FS
+	mu      sync.Mutex
+	files   map[string]*cachedPages
+	failing bool
+}
+
+const cachePage = 4096
+
+// cachedPages are those of a file that are not on the disk.
+type cachedPages struct {
+	pages map[int64][]byte
+	dirty map[int64]bool // what the next sync writes
+}
+
+// failOnce lets the next sync of a file with dirty pages fail.
+func (c *pageCache) failOnce() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failing = true
+}
+
+func (c *pageCache) open(name string, f vfs.File, err error) (vfs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.files[name] == nil {
+		c.files[name] = &cachedPages{pages: map[int64][]byte{}, dirty: map[int64]bool{}}
+	}
+	return &cachedFile{File: f, cache: c, of: c.files[name]}, nil
+}
+
+func (c *pageCache) OpenReadWrite(name string) (vfs.File, error) {
+	f, err := c.FS.OpenReadWrite(name)
+	return c.open(name, f, err)
+}
+
+func (c *pageCache) Open(name string) (vfs.File, error) {
+	f, err := c.FS.Open(name)
+	return c.open(name, f, err)
+}
+
+func (c *pageCache) Create(name string) (vfs.File, error) {
+	f, err := c.FS.Create(name)
+	return c.open(name, f, err)
+}
+
+func (c *pageCache) Rename(from, to string) error {
+	if err := c.FS.Rename(from, to); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files[to] = c.files[from]
+	delete(c.files, from)
+	return nil
+}
+
+type cachedFile struct {
+	vfs.File
+	cache *pageCache
+	of    *cachedPages
+}
+
+func (f *cachedFile) ReadAt(p []byte, off int64) (int, error) {
+	f.cache.mu.Lock()
+	defer f.cache.mu.Unlock()
+	n, err := f.File.ReadAt(p, off)
+	for page, data := range f.of.pages {
+		from, to := max(page, off), min(page+cachePage, off+int64(n))
+		if from < to {
+			copy(p[from-off:to-off], data[from-page:to-page])
+		}
+	}
+	return n, err
+}
+
+// WriteAt keeps whole pages; a file grows on the disk at once, with zeros.
+func (f *cachedFile) WriteAt(p []byte, off int64) (int, error) {
+	if size, err := f.Size(); err != nil || off+int64(len(p)) > size {
+		if _, err := f.File.WriteAt(make([]byte, off+int64(len(p))-size), size); err != nil {
+			return 0, err
+		}
+	}
+	f.cache.mu.Lock()
+	defer f.cache.mu.Unlock()
+	for page := off / cachePage * cachePage; page < off+int64(len(p)); page += cachePage {
+		if f.of.pages[page] == nil {
+			data := make([]byte, cachePage)
+			if _, err := f.File.ReadAt(data, page); err != nil && !errors.Is(err, io.EOF) {
+				return 0, err
+			}
+			f.of.pages[page] = data
+		}
+		from, to := max(page, off), min(page+cachePage, off+int64(len(p)))
+		copy(f.of.pages[page][from-page:to-page], p[from-off:to-off])
+		f.of.dirty[page] = true
+	}
+	return len(p), nil
+}
+
+func (f *cachedFile) Sync() error {
+	f.cache.mu.Lock()
+	defer f.cache.mu.Unlock()
+	if f.cache.failing && len(f.of.dirty) > 0 {
+		f.cache.failing = false
+		clear(f.of.dirty)
+		return syscall.EIO
+	}
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	for page := range f.of.dirty {
+		data := f.of.pages[page][:min(cachePage, size-page)]
+		if _, err := f.File.WriteAt(data, page); err != nil {
+			return err
+		}
+		delete(f.of.pages, page)
+	}
+	clear(f.of.dirty)
+	return f.File.Sync()
 }
