@@ -125,6 +125,8 @@ var faults = []struct {
 
 	{"an option that nobody explains", "every message, condition and option is explained", "raftcore/host/options.go", "package host\n\ntype Options struct{ Haste, Mutation int }\n", "does not explain Options.Haste"},
 
+	{"an error that nobody explains", "every message, condition and option is explained", "raftcore/host/x.go", "package host\n\nvar ErrLazy error\n", "does not explain ErrLazy"},
+
 	{"no date", "decisions are dated and weigh alternatives", "docs/decisions/0002-two.md", strings.Replace(goodDecision, "Date: 2026-01-02", "Date: soon", 1), "no line \"Date:"},
 	{"no alternatives", "decisions are dated and weigh alternatives", "docs/decisions/0002-two.md", strings.Replace(goodDecision, "## Alternatives", "## Others", 1), `has no "## Alternatives"`},
 	{"a number twice", "decisions are dated and weigh alternatives", "docs/decisions/0001-two.md", goodDecision, "has the number of"},

@@ -98,9 +98,28 @@ func unexplainedSettings(t *Tree) []Problem {
 	return ps
 }
 
+// unexplainedErrors gives a problem for each error of package host that its users' page lacks.
+func unexplainedErrors(t *Tree) []Problem {
+	const dir, document = "raftcore/host", "docs/library.md"
+	var ps []Problem
+	for _, f := range t.files() {
+		if path.Dir(f.Path) != dir || f.Test {
+			continue
+		}
+		for _, d := range f.Syntax.Decls {
+			for _, n := range declaredBy(d) {
+				if strings.HasPrefix(n, "Err") && !strings.Contains(n, ".") && !strings.Contains(t.Text[document], "`host."+n+"`") {
+					ps = append(ps, Problem{document, fmt.Sprintf("does not explain %s of %s, and whether a command took effect", n, f.Path)})
+				}
+			}
+		}
+	}
+	return ps
+}
+
 // explained wants each of those words in its document.
 func explained(t *Tree) []Problem {
-	ps := unexplainedSettings(t)
+	ps := append(unexplainedSettings(t), unexplainedErrors(t)...)
 	for _, v := range vocabularies {
 		for _, word := range t.constants(v.file, v.prefix, v.typ) {
 			text := t.Text[v.document]

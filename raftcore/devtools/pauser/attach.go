@@ -14,7 +14,12 @@ func (p *Pauser) Attach(o *host.Options) {
 	id := o.ID
 	p.note(id, func(s *Status) { *s = Status{Member: id, Up: true} })
 	o.Observer = observer{p, id, o.Observer}
-	o.Log = &watchedLog{o.Log, p, id}
+	log := &watchedLog{o.Log, p, id}
+	if space, tells := o.Log.(storage.Space); tells {
+		o.Log = watchedSpace{log, space}
+	} else {
+		o.Log = log
+	}
 }
 
 // note changes what is known of a member at once, without an event.
@@ -85,6 +90,12 @@ type watchedLog struct {
 	storage.Log
 	p  *Pauser
 	id protocol.MemberID
+}
+
+// watchedSpace is a watchedLog that tells how full its disk is, as the log below does.
+type watchedSpace struct {
+	*watchedLog
+	storage.Space
 }
 
 // Append implements storage.Log.
