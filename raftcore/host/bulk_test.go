@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
@@ -111,6 +112,7 @@ type bulkDisk struct {
 	slow    atomic.Int64  // nanoseconds for each Write
 	damaged atomic.Bool   // the next reader meets a damaged record
 	met     atomic.Bool   // it has
+	full    atomic.Bool   // there is no space for a snapshot
 	written atomic.Int64  // bytes, in all
 	hangs   chan struct{} // Create and Open wait until it is closed; nil: they do not
 	mu      sync.Mutex
@@ -140,6 +142,9 @@ func (d *bulkDisk) wait() {
 
 func (d *bulkDisk) Create(meta protocol.SnapshotMeta) (storage.SnapshotWriter, error) {
 	d.wait()
+	if d.full.Load() {
+		return nil, syscall.ENOSPC
+	}
 	w, err := d.Snapshots.Create(meta)
 	return &bulkWriter{w, d}, err
 }
@@ -151,6 +156,9 @@ type bulkWriter struct {
 
 func (w *bulkWriter) Write(p []byte) (int, error) {
 	time.Sleep(time.Duration(w.disk.slow.Load()))
+	if w.disk.full.Load() {
+		return 0, syscall.ENOSPC
+	}
 	n, err := w.SnapshotWriter.Write(p)
 	w.disk.written.Add(int64(n))
 	return n, err

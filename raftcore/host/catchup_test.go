@@ -14,9 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quorate/quorate/raftcore/devtools/memcomms"
+	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage"
 )
 
 // traffic sees the chunks of snapshots that members send.
@@ -276,6 +278,39 @@ func TestHangingSnapshotDisk(t *testing.T) {
 			g.mustCatchUp(lag, total)
 		})
 	}
+}
+
+// spacedLog knows that its disk has room.
+type spacedLog struct{ *memlog.Log }
+
+func (spacedLog) Room() (storage.Room, error) { return storage.Room{Free: 1 << 30}, nil }
+
+// A follower that has no space for a snapshot lives on, and gets it when there is space.
+func TestNoSpaceForASnapshot(t *testing.T) {
+	b := &bulky{size: 100_000, chunk: 1000, retain: 1000}
+	change := func(o *host.Options) {
+		b.change(o)
+		o.Log = spacedLog{o.Log.(*memlog.Log)}
+	}
+	bubble(t, 3, change, func(g *group) {
+		l, lag := g.leader(), g.follower()
+		total := g.laggard(l, lag)
+		disk := b.disks[lag.id]
+		disk.slow.Store(int64(20 * time.Millisecond))
+		seen := g.watchChunks(nil)
+		g.board.Heal()
+		g.until("some chunks have come", func() bool { return seen.of(l.id) > 20 })
+		disk.full.Store(true)
+		time.Sleep(10 * time.Second)
+		if n := len(lag.ledger.all()); n != 0 || lag.Fault() != nil {
+			t.Errorf("without space the laggard has %d entries and the fault %v", n, lag.Fault())
+		}
+		if n := seen.of(l.id); n > 300 {
+			t.Errorf("%d chunks were sent in 10 s to a disk that is full", n)
+		}
+		disk.full.Store(false)
+		g.mustCatchUp(lag, total)
+	})
 }
 
 // Commands are committed and answered at once while a snapshot is written for a long time.

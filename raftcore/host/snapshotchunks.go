@@ -48,9 +48,22 @@ func (t *transfer) sendChunks() error {
 		if refusals++; refusals > chunkTries {
 			return errNoProgress
 		}
+		if refusals > 1 && !t.pause() {
+			return ErrClosed
+		}
 		if offset, prefix, err = t.agree(a); err != nil {
 			return err
 		}
+	}
+}
+
+// pause gives a follower time that refuses again, as for want of space on its disk.
+func (t *transfer) pause() bool {
+	select {
+	case <-t.s.stop:
+		return false
+	case <-time.After(chunkTimeout / chunkTries):
+		return true
 	}
 }
 

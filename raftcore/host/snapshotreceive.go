@@ -92,7 +92,7 @@ func (s *snapshots) receive() {
 				if !s.h.snapshotFailed("writing an arriving snapshot", err) {
 					return
 				}
-				s.respond(m, in.response(c, false)) // the leader begins again
+				s.respond(m, &protocol.SnapshotResponse{Last: c.Meta.Last, Rejected: true}) // the leader begins again
 				continue
 			}
 			if in.complete(c) {
