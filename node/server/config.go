@@ -158,6 +158,10 @@ func (c *Config) validateMembers() error {
 	if c.AdvertisePeer == "" {
 		c.AdvertisePeer = self.Address
 	}
+	for i := range c.members.Members {
+		m := &c.members.Members[i]
+		m.Name, m.Client = c.nameOf(m.ID), c.clientURLOf(m.ID, m.Address)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -69,8 +70,14 @@ func (n *Node) Members() []MemberInfo {
 	var out []MemberInfo
 	for _, m := range n.host.Status().Membership.Members {
 		info := MemberInfo{
-			ID: uint64(m.ID), Name: n.cfg.nameOf(m.ID), PeerAddress: m.Address,
-			ClientAddress: n.cfg.clientAddressOf(m.Address), Learner: m.Suffrage == protocol.Learner,
+			ID: uint64(m.ID), Name: m.Name, PeerAddress: m.Address,
+			ClientAddress: hostOf(m.Client), Learner: m.Suffrage == protocol.Learner,
+		}
+		if info.Name == "" { // the membership is older than names in it
+			info.Name = n.cfg.nameOf(m.ID)
+		}
+		if info.ClientAddress == "" {
+			info.ClientAddress = n.cfg.clientAddressOf(m.Address)
 		}
 		if m.ID == protocol.MemberID(n.cfg.MemberID) && n.cfg.AdvertiseClient != "" {
 			info.ClientAddress = n.cfg.AdvertiseClient
@@ -78,6 +85,30 @@ func (n *Node) Members() []MemberInfo {
 		out = append(out, info)
 	}
 	return out
+}
+
+// hostOf gives host:port of a URL, "" when there is none.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// clientURLOf is the URL under which clients reach a member, "" when that is not known.
+func (c *Config) clientURLOf(id protocol.MemberID, peer string) string {
+	address := c.clientAddressOf(peer)
+	if id == protocol.MemberID(c.MemberID) && c.AdvertiseClient != "" {
+		address = c.AdvertiseClient
+	}
+	switch {
+	case address == "":
+		return ""
+	case c.ClientTLS.enabled():
+		return "https://" + address
+	}
+	return "http://" + address
 }
 
 // nameOf gives a member's name. Members are named alike: where this one's name ends
