@@ -15,11 +15,13 @@ func (r *reader) body(k protocol.MessageKind) protocol.Body {
 	case protocol.KindPreVoteRequest:
 		return r.preVoteRequest()
 	case protocol.KindPreVoteResponse:
-		return &protocol.PreVoteResponse{Granted: r.granted("PreVoteResponse")}
+		granted, i := r.vote("PreVoteResponse")
+		return &protocol.PreVoteResponse{Granted: granted, Incarnation: i}
 	case protocol.KindVoteRequest:
 		return r.voteRequest()
 	case protocol.KindVoteResponse:
-		return &protocol.VoteResponse{Granted: r.granted("VoteResponse")}
+		granted, i := r.vote("VoteResponse")
+		return &protocol.VoteResponse{Granted: granted, Incarnation: i}
 	case protocol.KindSnapshotRequest:
 		return r.snapshotRequest()
 	case protocol.KindSnapshotResponse:
@@ -119,11 +121,15 @@ func (r *reader) voteRequest() protocol.Body {
 }
 
 // granted reads a body whose only field is whether the vote was given.
-func (r *reader) granted(what string) bool {
+func (r *reader) vote(what string) (granted bool, i protocol.Incarnation) {
 	n := r.fields(what, 1)
-	v := r.bool("granted")
-	r.skip(n - 1)
-	return v
+	granted = r.bool("granted")
+	if n--; n > 0 {
+		i = protocol.Incarnation(r.uint64("incarnation"))
+		n--
+	}
+	r.skip(n)
+	return granted, i
 }
 
 func (r *reader) snapshotRequest() protocol.Body {

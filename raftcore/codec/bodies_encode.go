@@ -41,15 +41,13 @@ func (w *writer) body(b protocol.Body) bool {
 		w.array(2)
 		w.entryID(b.Last)
 	case *protocol.PreVoteResponse:
-		w.array(1)
-		w.bool(b.Granted)
+		w.vote(b.Granted, b.Incarnation)
 	case *protocol.VoteRequest:
 		w.array(3)
 		w.entryID(b.Last)
 		w.bool(b.Transfer)
 	case *protocol.VoteResponse:
-		w.array(1)
-		w.bool(b.Granted)
+		w.vote(b.Granted, b.Incarnation)
 	case *protocol.TimeoutNow:
 		w.array(0)
 	case *protocol.ReadRequest:
@@ -103,6 +101,12 @@ func (w *writer) bulkBody(b protocol.Body) bool {
 		return false
 	}
 	return true
+}
+
+func (w *writer) vote(granted bool, i protocol.Incarnation) {
+	w.array(2)
+	w.bool(granted)
+	w.uint(uint64(i))
 }
 
 func (w *writer) appendRequest(b *protocol.AppendRequest) {

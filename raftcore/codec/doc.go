@@ -15,7 +15,7 @@
 //	message     [1, kind, from, to, term, body]
 //	entry       [1, kind, term, index, payload]
 //	command     [1, client, serial, reply-to member, reply-to request, payload]
-//	membership  [1, [[id, address, suffrage, name, client address]...], [outgoing voter...], highest id]
+//	membership  [1, [[id, address, suffrage, name, client address, incarnation]...], [outgoing voter...], highest id]
 //	change      [1, operation, reply-to member, reply-to request, [client...], clock, timeout, most sessions, largest answer]
 //	session     [1, client, timeout, largest answer, active, fresh, seen, serial, too large, answer]
 //	head        [1, applied, clock, term of the clock, reading]

@@ -345,6 +345,10 @@ func (r *reader) member(m *protocol.Member) {
 	if n >= 2 {
 		m.Name, m.Client = r.string("member name"), r.string("client address")
 		n -= 2
+		if n > 0 {
+			m.Incarnation = protocol.Incarnation(r.uint64("member's incarnation"))
+			n--
+		}
 	}
 	r.skip(n)
 }

@@ -14,7 +14,7 @@ import (
 const (
 	entryBound   = 1 + 9 + 2 + 9 + 9 + 5
 	commandBound = 1 + 9 + 4*9 + 5
-	memberBound  = 1 + 9 + 5 + 2 + 2*5
+	memberBound  = 1 + 9 + 5 + 2 + 2*5 + 9
 	entryIDBound = 1 + 2*9
 	bodyBound    = 96 // envelope 30, and AppendResponse with 57 is the largest without lists
 )
@@ -130,12 +130,13 @@ func (w *writer) entryFields(e *protocol.Entry) {
 func (w *writer) membershipFields(m *protocol.Membership) {
 	w.array(len(m.Members))
 	for _, x := range m.Members {
-		w.array(5)
+		w.array(6)
 		w.uint(uint64(x.ID))
 		w.string(x.Address)
 		w.uint(uint64(x.Suffrage))
 		w.string(x.Name)
 		w.string(x.Client)
+		w.uint(uint64(x.Incarnation))
 	}
 	w.array(len(m.Outgoing))
 	for _, id := range m.Outgoing {

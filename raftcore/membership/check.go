@@ -12,15 +12,16 @@ type Reason uint8
 
 // The reasons.
 const (
-	Joint      Reason = iota + 1 // the present configuration is joint
-	Nothing                      // the change asks for nothing
-	Twice                        // a member is named twice
-	IDUsed                       // a new member's ID is not above all that ever were
-	NoAddress                    // a new or updated member has no address
-	NotMember                    // there is no such member
-	NotLearner                   // only a learner can be promoted
-	NotVoter                     // only a voter can be demoted
-	NoVoters                     // nobody would be left to vote
+	Joint       Reason = iota + 1 // the present configuration is joint
+	Nothing                       // the change asks for nothing
+	Twice                         // a member is named twice
+	IDUsed                        // a new member's ID is not above all that ever were
+	NoAddress                     // a new or updated member has no address
+	NotMember                     // there is no such member
+	NotLearner                    // only a learner can be promoted
+	NotVoter                      // only a voter can be demoted
+	OtherVolume                   // another incarnation is recorded for the member
+	NoVoters                      // nobody would be left to vote
 )
 
 // Error tells why a change cannot be made.
@@ -67,6 +68,11 @@ func checkPresent(m protocol.Membership, c Change) error {
 	for _, id := range present.named() {
 		if _, ok := m.Find(id); !ok {
 			return refuse(NotMember, id, "there is no member %d", id)
+		}
+	}
+	for _, u := range c.Update {
+		if x, _ := m.Find(u.ID); x.Incarnation != 0 && u.Incarnation != 0 && x.Incarnation != u.Incarnation {
+			return refuse(OtherVolume, u.ID, "another volume is recorded for member %d: one that was wiped is a new member, with a new ID", u.ID)
 		}
 	}
 	for _, id := range c.Promote {

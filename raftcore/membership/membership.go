@@ -15,7 +15,7 @@ type Change struct {
 	Promote []protocol.MemberID // learners that become voters
 	Demote  []protocol.MemberID // voters that become learners
 	Remove  []protocol.MemberID // of either suffrage
-	Update  []protocol.Member   // get this Address, Name and Client; their Suffrage stays
+	Update  []protocol.Member   // get this Address, Name, Client and, if none is recorded, Incarnation
 }
 
 // IsJoint reports whether the configuration is joint.
@@ -70,6 +70,7 @@ func Next(current protocol.Membership, c Change) (protocol.Membership, error) {
 		for _, u := range c.Update {
 			if u.ID == m.ID {
 				m.Address, m.Name, m.Client = u.Address, u.Name, u.Client
+				m.Incarnation = max(m.Incarnation, u.Incarnation) // one of them is 0, or they are equal
 			}
 		}
 	}

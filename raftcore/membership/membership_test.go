@@ -39,6 +39,12 @@ func with(m protocol.Membership, highest protocol.MemberID, outgoing ...protocol
 	return m
 }
 
+func volume(m protocol.Membership, id protocol.MemberID, i protocol.Incarnation) protocol.Membership {
+	m = m.Clone()
+	m.Members[id-1].Incarnation = i
+	return m
+}
+
 func TestNext(t *testing.T) {
 	three, five := group(ids{1, 2, 3}, nil), group(ids{1, 2, 3}, ids{4, 5})
 	renamed := three.Clone()
@@ -58,6 +64,8 @@ func TestNext(t *testing.T) {
 		{"remove a learner", five, membership.Change{Remove: ids{5}}, with(group(ids{1, 2, 3}, ids{4}), 5)},
 		{"what was removed is remembered", with(three, 9), membership.Change{Add: []protocol.Member{at(10, 0)}}, with(group(ids{1, 2, 3}, ids{10}), 10)},
 		{"update", three, membership.Change{Update: []protocol.Member{{ID: 2, Address: "new", Name: "two", Client: "http://two"}}}, with(renamed, 3)},
+		{"record a volume", three, membership.Change{Update: []protocol.Member{{ID: 2, Address: "m2", Incarnation: 7}}}, with(volume(three, 2, 7), 3)},
+		{"a volume stays recorded", volume(three, 2, 7), membership.Change{Update: []protocol.Member{{ID: 2, Address: "m2"}}}, with(volume(three, 2, 7), 3)},
 		{"one voter comes, learners come and go", five, membership.Change{Promote: ids{4}, Remove: ids{5}, Add: []protocol.Member{at(6, 0)}}, with(group(ids{1, 2, 3, 4}, ids{6}), 6)},
 		{"replace", five, membership.Change{Promote: ids{4}, Remove: ids{2}}, with(leaving, 5, 1, 2, 3)},
 		{"exchange suffrages", five, membership.Change{Promote: ids{4, 5}, Demote: ids{1, 2}}, with(group(ids{3, 4, 5}, ids{1, 2}), 5, 1, 2, 3)},
@@ -97,6 +105,7 @@ func TestNextRefuses(t *testing.T) {
 		{"no address", five, membership.Change{Add: []protocol.Member{{ID: 6}}}, membership.NoAddress, 6},
 		{"update without address", five, membership.Change{Update: []protocol.Member{{ID: 1}}}, membership.NoAddress, 1},
 		{"update nobody", five, membership.Change{Update: []protocol.Member{at(6, 0)}}, membership.NotMember, 6},
+		{"another volume", volume(five, 3, 77), membership.Change{Update: []protocol.Member{{ID: 3, Address: "c", Incarnation: 78}}}, membership.OtherVolume, 3},
 		{"remove nobody", five, membership.Change{Remove: ids{9}}, membership.NotMember, 9},
 		{"promote nobody", five, membership.Change{Promote: ids{9}}, membership.NotMember, 9},
 		{"promote a voter", five, membership.Change{Promote: ids{1}}, membership.NotLearner, 1},

@@ -19,6 +19,10 @@ type Member struct {
 	Suffrage Suffrage
 	Name     string // for people; may be empty
 	Client   string // where clients reach it, a URL; may be empty
+
+	// Incarnation of the volume that may vote under this ID; 0: it was not recorded. A volume
+	// that was wiped and comes back has another one, and its votes count for nothing.
+	Incarnation Incarnation
 }
 
 // Membership is a configuration of the cluster (paper section 6). Outgoing is

@@ -90,7 +90,8 @@ type PreVoteRequest struct {
 
 // PreVoteResponse answers a PreVoteRequest.
 type PreVoteResponse struct {
-	Granted bool
+	Granted     bool
+	Incarnation Incarnation // of the voter's volume, when it grants
 }
 
 // VoteRequest asks for a vote (paper figure 2, RequestVote RPC).
@@ -101,7 +102,8 @@ type VoteRequest struct {
 
 // VoteResponse answers a VoteRequest.
 type VoteResponse struct {
-	Granted bool
+	Granted     bool
+	Incarnation Incarnation // of the voter's volume, when it grants
 }
 
 // AppendRequest replicates entries, and is the heartbeat when it has none (paper

@@ -143,6 +143,7 @@ func (r *Replica) adopt() {
 	r.fx.Membership = &MembershipChange{
 		Membership: c.membership, ID: c.id, Committed: committed,
 		Removed: committed && membership.WasRemoved(c.membership, r.cfg.ID),
+		Foreign: committed && !r.remembers(r.cfg.ID, r.cfg.Incarnation),
 	}
 }
 
@@ -239,6 +240,9 @@ func (r *Replica) passiveRole() Role {
 // those that do not have it cannot win without its vote, which its longer log refuses them.
 // It does not count its own vote then.
 func (r *Replica) mayCampaign() bool {
+	if !r.remembers(r.cfg.ID, r.cfg.Incarnation) {
+		return false
+	}
 	if r.voters.Has(r.cfg.ID) {
 		return true
 	}

@@ -41,6 +41,7 @@ type MembershipChange struct {
 	ID         protocol.EntryID    // of its entry; zero for the initial one
 	Committed  bool                // as far as this member knows
 	Removed    bool                // it is committed, and this member is none any more
+	Foreign    bool                // it is committed, and another volume than this one is recorded for this member
 }
 
 // Persist is one write. When Hard is set it is made durable before the entries.

@@ -92,7 +92,7 @@ func (r *Replica) answerPreVote(m protocol.Message) {
 	ask := m.Body.(*protocol.PreVoteRequest)
 	free := m.Term > r.term || r.vote == 0 || r.vote == m.From
 	if !r.inContact() && free && r.upToDate(ask.Last) && r.givesWay(m.From, ask.Last) {
-		r.emit(m.From, m.Term, &protocol.PreVoteResponse{Granted: true})
+		r.emit(m.From, m.Term, &protocol.PreVoteResponse{Granted: true, Incarnation: r.cfg.Incarnation})
 		return
 	}
 	r.send(m.From, &protocol.PreVoteResponse{})
@@ -119,7 +119,7 @@ func (r *Replica) givesWay(to protocol.MemberID, last protocol.EntryID) bool {
 
 // takePreVote counts an answer to this pre-candidate.
 func (r *Replica) takePreVote(m protocol.Message) {
-	if !m.Body.(*protocol.PreVoteResponse).Granted || m.Term != r.term+1 {
+	if a := m.Body.(*protocol.PreVoteResponse); !a.Granted || m.Term != r.term+1 || !r.remembers(m.From, a.Incarnation) {
 		return
 	}
 	r.record(m.From)
@@ -147,7 +147,7 @@ func (r *Replica) answerVote(m protocol.Message) {
 		r.becomeFollower(r.term, 0)
 		r.vote, r.writes.hard = m.From, true
 	}
-	r.send(m.From, &protocol.VoteResponse{Granted: true})
+	r.send(m.From, &protocol.VoteResponse{Granted: true, Incarnation: r.cfg.Incarnation})
 }
 
 // upToDate compares the candidate's last entry with the own one: the last terms
@@ -162,9 +162,18 @@ func (r *Replica) upToDate(last protocol.EntryID) bool {
 
 // takeVote counts an answer to this candidate.
 func (r *Replica) takeVote(m protocol.Message) {
-	if m.Body.(*protocol.VoteResponse).Granted {
+	if a := m.Body.(*protocol.VoteResponse); a.Granted && r.remembers(m.From, a.Incarnation) {
 		r.countVote(m.From)
 	}
+}
+
+// remembers reports whether the volume that voted may be the one that knows what this member
+// has acknowledged. Where another one is recorded, it was wiped: what it acknowledged is
+// gone, and a leader elected by its vote may lack what was committed by it (Leader
+// Completeness, paper section 5.4.3).
+func (r *Replica) remembers(id protocol.MemberID, i protocol.Incarnation) bool {
+	x, _ := r.membership.Find(id)
+	return x.Incarnation == 0 || x.Incarnation == i || r.cfg.Mutation.Has(mutation.WipedVolumeVotes)
 }
 
 func (r *Replica) countVote(from protocol.MemberID) {

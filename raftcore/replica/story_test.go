@@ -54,6 +54,7 @@ func bugs() map[string]mutation.Set {
 		"SerialNeverReleased": mutation.SerialNeverReleased, "LeaseWithoutDrift": mutation.LeaseWithoutDrift,
 		"ChangeBeforeCommitInTerm": mutation.ChangeBeforeCommitInTerm, "ChangeEffectOnCommit": mutation.ChangeEffectOnCommit,
 		"JointNeedsOnlyNew": mutation.JointNeedsOnlyNew, "RemovedLeaderCountsItself": mutation.RemovedLeaderCountsItself,
+		"WipedVolumeVotes":   mutation.WipedVolumeVotes,
 		"SilentWhenRemoved":  mutation.SilentWhenRemoved,
 		"LeaseAfterTransfer": mutation.LeaseAfterTransfer, "ReadFromNewLeaderBeforeNoOp": mutation.ReadFromNewLeaderBeforeNoOp,
 		"VoteTwice": mutation.VoteTwice, "LateRefusalEchoes": mutation.LateRefusalEchoes,
@@ -170,6 +171,11 @@ func (s *story) cluster(t *testing.T, d *datadriven.TestData) error {
 		d.MaybeScanArgs(t, name, field)
 	}
 	c.Serial = d.HasArg("serial")
+	if d.HasArg("recorded") {
+		for i := range s.initial.Members {
+			s.initial.Members[i].Incarnation = s.members[i].inc
+		}
+	}
 	for line := range strings.Lines(d.Input) {
 		if err := s.preset(strings.TrimSpace(line)); err != nil {
 			return err

@@ -84,7 +84,8 @@ func (r Random) Membership() protocol.Membership {
 	for range r.IntN(20) {
 		m.Members = append(m.Members, protocol.Member{
 			ID: protocol.MemberID(r.number()), Address: r.text(), Name: r.text(), Client: r.text(),
-			Suffrage: []protocol.Suffrage{protocol.Voter, protocol.Learner, protocol.Leaving}[r.IntN(3)],
+			Suffrage:    []protocol.Suffrage{protocol.Voter, protocol.Learner, protocol.Leaving}[r.IntN(3)],
+			Incarnation: protocol.Incarnation(r.number()),
 		})
 	}
 	for range r.IntN(20) {
@@ -114,11 +115,11 @@ func (r Random) body(k protocol.MessageKind) protocol.Body {
 	case protocol.KindPreVoteRequest:
 		return &protocol.PreVoteRequest{Last: r.entryID()}
 	case protocol.KindPreVoteResponse:
-		return &protocol.PreVoteResponse{Granted: r.flag()}
+		return &protocol.PreVoteResponse{Granted: r.flag(), Incarnation: protocol.Incarnation(r.number())}
 	case protocol.KindVoteRequest:
 		return &protocol.VoteRequest{Last: r.entryID(), Transfer: r.flag()}
 	case protocol.KindVoteResponse:
-		return &protocol.VoteResponse{Granted: r.flag()}
+		return &protocol.VoteResponse{Granted: r.flag(), Incarnation: protocol.Incarnation(r.number())}
 	case protocol.KindAppendRequest:
 		return r.appendRequest()
 	case protocol.KindAppendResponse:

@@ -45,6 +45,8 @@ func Messages() []Sample[protocol.Message] {
 	add("resigned", &protocol.Resigned{})
 	add("repair_request", &protocol.RepairRequest{Entries: []protocol.EntryID{{Term: 6, Index: 41}, {Term: 7, Index: 43}}})
 	add("repair_response", &protocol.RepairResponse{Entries: entries()[1:2], Missing: []protocol.EntryID{last}})
+	add("pre_vote_response_of_volume", &protocol.PreVoteResponse{Granted: true, Incarnation: 7})
+	add("vote_response_granted", &protocol.VoteResponse{Granted: true, Incarnation: 0xfeedfacecafebeef})
 	return samples
 }
 
@@ -128,6 +130,7 @@ func Memberships() []Sample[protocol.Membership] {
 // leaving is a joint configuration whose old voter 7 has no place in the new one.
 func leaving() protocol.Membership {
 	m := joint()
+	m.Members[0].Incarnation = 0x0123456789abcdef
 	m.Members = append(m.Members[:2:2], protocol.Member{ID: 7, Address: "demo-7-0.demo-peers:2380", Suffrage: protocol.Leaving}, m.Members[2])
 	return m
 }

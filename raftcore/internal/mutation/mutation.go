@@ -49,6 +49,7 @@ const (
 	ChangeBeforeCommitInTerm                    // a leader changes the membership before it has committed an entry of its term
 	ChangeEffectOnCommit                        // a configuration takes effect when it is committed, not when it is appended
 	JointNeedsOnlyNew                           // a joint configuration decides by a majority of its new half
+	WipedVolumeVotes                            // the vote of a volume counts that has lost what its member acknowledged
 	SilentWhenRemoved                           // a member never campaigns by a configuration that takes its vote, not even while that is not committed
 	RemovedLeaderCountsItself                   // a leader that is no voter any more counts itself
 	CatchUpCapped                               // a leader reads no entries for a follower beyond a fixed index
