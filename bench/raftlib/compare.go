@@ -141,7 +141,7 @@ func middle[T any](s []T, get func(T) float64) float64 {
 	return (xs[len(xs)/2] + xs[(len(xs)-1)/2]) / 2
 }
 
-// spread is a ratio of rates over the rounds: each is of two runs that followed each other.
+// spread is a ratio of rates over the rounds: each is of two runs of the same round.
 type spread struct{ median, low, high float64 }
 
 // ratios gives quorate's rates over another library's, run by run.

@@ -19,7 +19,7 @@
 // Every library does the same work: a proposal is done when its state machine on
 // the leader has applied it, after a majority has it on disk. No library shares a heap
 // with another one. Runs of the libraries are interleaved, so that a drifting machine is fair
-// to all, and ratios are of runs that followed each other.
+// to all, and ratios are of runs of the same round.
 //
 // # How to add
 //

@@ -18,6 +18,7 @@ type computer struct {
 	Go       string
 	Versions map[string]string // of the modules that were measured
 	Date     string
+	Load     string // how many processes wanted a core in the minute before, on average
 }
 
 var measuredModules = []string{
@@ -28,6 +29,7 @@ func thisMachine() computer {
 	m := computer{
 		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: kernel(), Go: runtime.Version(),
 		Versions: map[string]string{}, Date: time.Now().UTC().Format("2006-01-02 15:04 MST"),
+		Load: loadBefore(),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -54,6 +56,15 @@ func cpuModel() string {
 		}
 	}
 	return runtime.GOARCH
+}
+
+func loadBefore() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "not known"
+	}
+	load, _, _ := strings.Cut(string(b), " ")
+	return load
 }
 
 // kernel gives the first two numbers of the version: what follows is the builder's own.
