@@ -153,7 +153,8 @@ func FuzzHello(f *testing.F) {
 		if err != nil || h.version != wireVersion {
 			return
 		}
-		if again := h.frame()[headerSize:]; !bytes.HasPrefix(body, again) {
+		// What a newer version adds at the end is passed over, what an older one lacks is zero.
+		if again := h.frame()[headerSize:]; !bytes.HasPrefix(body, again) && !bytes.HasPrefix(again, body) {
 			t.Fatalf("%.200x was read as %.200q, which is %.200x", body, fmt.Sprintf("%+v", h), again)
 		}
 		_, _ = parseRefusal(body)

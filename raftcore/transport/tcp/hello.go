@@ -59,7 +59,7 @@ func parseHello(body []byte) (hello, error) {
 	if c.bad && h.version == wireVersion {
 		return hello{}, fmt.Errorf("a hello of %d bytes ends too early", len(body))
 	}
-	if n := max(len(h.cluster), len(h.serializer)); n > maxName && h.version == wireVersion {
+	if n := max(len(h.cluster), len(h.serializer), len(h.address)); n > maxName && h.version == wireVersion {
 		return hello{}, fmt.Errorf("a hello has a name of %d bytes, at most %d can be", n, maxName)
 	}
 	return h, nil
