@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/codec"
+	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -49,6 +50,12 @@ func (h *Host) membershipChanged(m *replica.MembershipChange) {
 	h.setPeers(time.Now())
 	h.opts.Logger.Info("membership", "entry", m.ID.Index, "voters", m.Membership.Voters(), "before", m.Membership.Outgoing,
 		"learners", m.Membership.Learners(), "committed", m.Committed, "removed", m.Removed)
+	if m.Foreign {
+		h.fail(fault.New(fault.IdentityMismatch, time.Now(), nil,
+			"the membership of entry %d records another volume for member %d than this one, which has incarnation %016x: what that volume had acknowledged is lost here; replace the member by one with a new ID",
+			m.ID.Index, h.opts.ID, uint64(h.opts.Incarnation)))
+		return
+	}
 	if s := h.State(); s.Removed != m.Removed {
 		s.Removed = m.Removed
 		h.tellState(s)
