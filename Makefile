@@ -15,7 +15,7 @@ export QUORATE_CACHE ?= $(HOME)/.cache/quorate
 OUT := dist
 # Modules whose tests "make test" runs; hack/ has modules of its own for what the
 # project itself must not depend on.
-TEST_MODULES := . hack/images test/etcddiff test/raftdiff
+TEST_MODULES := . bench hack/images test/etcddiff test/raftdiff
 # Modules whose code "make lint" looks at.
 LINT_MODULES := . bench hack/images test/etcddiff test/raftdiff
 # Seeds of the simulator that "make sim" runs, and the first of them.
