@@ -43,6 +43,13 @@ type Fault struct {
 // Unrecoverable tells whether the member does not come back by itself.
 func (f *Fault) Unrecoverable() bool { return f.Fenced }
 
+// Impaired tells whether a member lives with a fault, which ends by itself: it repairs its
+// log from the others, or waits for space.
+func (o *Observed) Impaired(m *Member) bool {
+	f := o.Fault(m)
+	return f != nil && !f.Unrecoverable()
+}
+
 // RestartMayHelp tells whether a new pod may be well again. It cannot where space is
 // missing, where a person must act, or where the volume is gone.
 func (f *Fault) RestartMayHelp() bool {

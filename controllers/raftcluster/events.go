@@ -48,13 +48,14 @@ func (r *Reconciler) tellMember(o *observe.Observed, now *v1alpha1.MemberStatus)
 	before := o.Cluster.Status.Member(now.ID)
 	had := before != nil && before.Fault != nil
 	var pod client.Object
+	impaired := false
 	if m := o.Member(now.ID); m != nil && m.Pod != nil {
-		pod = m.Pod
+		pod, impaired = m.Pod, o.Impaired(m)
 	}
 	switch f := now.Fault; {
 	case f != nil && (!had || before.Fault.Kind != f.Kind):
 		reason := v1alpha1.ReasonUnrecoverableMember
-		if f.Remedy == observe.RemedyFreeSpace {
+		if f.Remedy == observe.RemedyFreeSpace || impaired {
 			reason = v1alpha1.ReasonMemberImpaired
 		}
 		r.event(o.Cluster, pod, corev1.EventTypeWarning, reason, "Observe",

@@ -1,0 +1,46 @@
+package host_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/raftcore/membership"
+	"github.com/quorate/quorate/raftcore/protocol"
+)
+
+// The record of a Configuration rots: the member begins with the membership before it, and so
+// it does not lead; once the record is repaired it knows the right one, and its snapshots tell it.
+func TestADamagedConfigurationIsLearnedAgain(t *testing.T) {
+	for _, bit := range []string{"payload", "kind"} {
+		t.Run(bit, func(t *testing.T) {
+			rottingGroup(t, false, func(r *rotting) {
+				r.fill(3)
+				change := membership.Change{Add: []protocol.Member{{ID: 9, Address: "9"}}}
+				if _, err := tryAlter(r.leader(), change, 5*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				want := r.fill(3)
+				ill := r.follower()
+				configurations := r.stores[ill.id].Log.State().Configurations
+				if len(configurations) != 1 {
+					t.Fatalf("configurations are %v", configurations)
+				}
+				r.reborn(func() { r.spoil(ill, configurations[0].Index, bits[bit]) })
+				if _, knows := ill.Membership().Find(9); knows {
+					t.Fatal("the damaged configuration is known: the test does not test")
+				}
+				r.expectHealed(ill, want)
+				if _, knows := ill.Membership().Find(9); !knows {
+					t.Errorf("after the repair the membership is %+v", ill.Membership())
+				}
+				if _, err := ill.FreshSnapshot(); err != nil {
+					t.Fatal(err)
+				}
+				meta, ok, err := r.stores[ill.id].Snapshots.Latest()
+				if _, knows := meta.Membership.Find(9); !knows || !ok || err != nil {
+					t.Errorf("a snapshot tells the membership %+v, %v, %v", meta.Membership, ok, err)
+				}
+			})
+		})
+	}
+}
