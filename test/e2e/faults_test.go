@@ -19,6 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/vfs"
 )
 
 // The leader's pod is killed while clients write: writes go on after an election, and
@@ -56,6 +58,54 @@ func TestAllPodsDeleted(t *testing.T) {
 	l.awaitWrites(t, 100, 30*time.Second)
 	t.Logf("all pods deleted; writes go on %.1f s later", time.Since(start).Seconds())
 	l.finish(t)
+}
+
+// A record of a member's log rots while its pod is away. It gets the record from the other
+// members and is well again, with nobody's help: no restart is counted, and the fault is on
+// the volume as one that is over.
+func TestDamagedRecordIsRepaired(t *testing.T) {
+	c := newCluster(namespace(t), "rot")
+	apply(t, c)
+	l := startLoad(t, forwardAll(t, c), 4)
+	l.awaitWrites(t, 200, 30*time.Second)
+
+	victim := follower(t, c)
+	file, at := recordOfLoad(t, c, victim)
+	flip(t, file, at)
+	before := pods(t, c)
+	p := before[fmt.Sprint(victim)]
+	must(t, kube.Delete(t.Context(), &p, client.GracePeriodSeconds(0)))
+	await(t, 90*time.Second, func(context.Context) (string, error) {
+		told := faultsOnVolume(t, c, victim)
+		i := slices.IndexFunc(told, func(r fault.Record) bool { return r.Kind == fault.LogCorrupt })
+		if i < 0 || !told[i].Resolved {
+			return fmt.Sprintf("the faults on the volume are %+v, want LogCorrupt that is over", told), nil
+		}
+		if told[i].Unrecoverable {
+			return "", fmt.Errorf("the member could not go on: %s", told[i].Message)
+		}
+		return "", nil
+	})
+	awaitCondition(t, c, v1alpha1.ConditionMembersHealthy, metav1.ConditionTrue, "", 60*time.Second)
+	awaitAllReady(t, c, 60*time.Second)
+	must(t, kube.Get(t.Context(), client.ObjectKeyFromObject(c), c))
+	if r := c.Status.Member(victim).Restarts; r != nil && r.Count > 0 {
+		t.Errorf("the operator has restarted the member: %+v", r)
+	}
+	l.awaitWrites(t, 100, 30*time.Second)
+	l.finish(t)
+}
+
+// faultsOnVolume reads a copy of the faults file on the member's volume.
+func faultsOnVolume(t *testing.T, c *v1alpha1.RaftCluster, id int64) []fault.Record {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(volumePath(t, c, id), "faults"))
+	must(t, err)
+	name := filepath.Join(t.TempDir(), "faults")
+	must(t, os.WriteFile(name, b, 0o600))
+	s := fault.Open(vfs.OS{}, name, fault.SinkOptions{})
+	defer s.Close()
+	return s.List()
 }
 
 // A member's log cannot be read any more: the condition names the member and the
@@ -103,32 +153,35 @@ func TestUnreadableLog(t *testing.T) {
 	l.finish(t)
 }
 
-// damageLog spoils a byte in the middle of the member's log on its volume, with the
-// pod away, and gives the function that mends it.
+// damageLog spoils the header of a segment in the member's log on its volume, with the pod
+// away, and gives the function that mends it. Without that header nothing in the segment can be
+// named, so that no other member can help.
 func damageLog(t *testing.T, c *v1alpha1.RaftCluster, id int64) (mend func()) {
 	t.Helper()
+	const salt = 24 // its place in the header
+	file, _ := recordOfLoad(t, c, id)
+	flip(t, file, salt)
+	p := pods(t, c)[fmt.Sprint(id)]
+	must(t, kube.Delete(t.Context(), &p, client.GracePeriodSeconds(0)))
+	return func() { flip(t, file, salt) }
+}
+
+// recordOfLoad finds a byte in an entry of the load in the member's log on its volume.
+func recordOfLoad(t *testing.T, c *v1alpha1.RaftCluster, id int64) (file string, at int64) {
+	t.Helper()
 	dir := filepath.Join(volumePath(t, c, id), "log")
-	segments, err := filepath.Glob(filepath.Join(dir, "*"))
+	segments, err := filepath.Glob(filepath.Join(dir, "*.seg"))
 	must(t, err)
 	slices.Sort(segments)
-	var file string
-	var good []byte
 	for _, s := range segments {
 		b, err := os.ReadFile(s)
 		must(t, err)
-		if i := bytes.Index(b, []byte("k0")); i > 0 { // a command's key: this segment has entries
-			file, good = s, b
-			break
+		if i := bytes.Index(b, []byte("k0")); i > 0 { // a command's key
+			return s, int64(i)
 		}
 	}
-	if file == "" {
-		t.Fatalf("no segment of %d under %s holds an entry of the load", len(segments), dir)
-	}
-	at := int64(bytes.Index(good, []byte("k0")))
-	flip(t, file, at)
-	p := pods(t, c)[fmt.Sprint(id)]
-	must(t, kube.Delete(t.Context(), &p, client.GracePeriodSeconds(0)))
-	return func() { flip(t, file, at) }
+	t.Fatalf("no segment of %d under %s holds an entry of the load", len(segments), dir)
+	return "", 0
 }
 
 func flip(t *testing.T, file string, at int64) {
