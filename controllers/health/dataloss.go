@@ -18,7 +18,8 @@ func dataLossPossible(o *observe.Observed) metav1.Condition {
 	}
 	var lost []string
 	for i := range o.Members {
-		if f := o.Suffers(&o.Members[i]); f != nil && damages(f.Kind) {
+		m := &o.Members[i]
+		if f := o.Suffers(m); f != nil && damages(f.Kind) && !o.Impaired(m) { // what a member repairs by itself is not lost
 			lost = append(lost, o.Members[i].Name)
 		}
 	}
