@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -119,5 +121,36 @@ func TestFullDisk(t *testing.T) {
 	}
 	if fs := m.Faults(); len(fs) != 1 || !fs[0].Resolved {
 		t.Errorf("faults are %+v", fs)
+	}
+}
+
+// Both slots of term and vote are bad: the member must not vote, since it may vote twice in a
+// term. It is fenced, after each restart again, and tells why.
+func TestNoVoteWithoutAVoteSlot(t *testing.T) {
+	cfg := testConfig(t, 1, 1)
+	m, stop := startMember(t, app, cfg)
+	awaitReady(t, m)
+	stop() //nolint:errcheck // it ends in order
+	name := filepath.Join(cfg.DataDir, "meta")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, slot := range []int{32 << 10, 36 << 10} { // see package filelog
+		b[slot+20] ^= 1
+	}
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		m, stop = startMember(t, app, cfg)
+		s := awaitFault(t, m, fault.MetaCorrupt)
+		if s.Role != nodeapi.RoleFenced || s.Term != 0 || s.Health.Remedy != string(fault.ReplaceMember) {
+			t.Errorf("status is %+v, health %+v", s, s.Health)
+		}
+		if err := m.Ready(t.Context()); err == nil {
+			t.Error("a member without a vote is ready")
+		}
+		stop() //nolint:errcheck // it holds until it is stopped
 	}
 }

@@ -22,6 +22,7 @@ type rotting struct {
 	disks   map[protocol.MemberID]*vfs.Mem
 	stores  map[protocol.MemberID]*filelog.Store
 	durable map[protocol.MemberID]*ledgerDisk // nil: the state machines are in memory
+	tune    func(*host.Options)               // nil: as they are
 }
 
 const rotDir = "d"
@@ -29,7 +30,12 @@ const rotDir = "d"
 // rottingGroup runs f with a started group of three.
 func rottingGroup(t *testing.T, durable bool, f func(*rotting)) {
 	t.Helper()
-	r := &rotting{disks: map[protocol.MemberID]*vfs.Mem{}, stores: map[protocol.MemberID]*filelog.Store{}}
+	tunedGroup(t, durable, nil, f)
+}
+
+func tunedGroup(t *testing.T, durable bool, tune func(*host.Options), f func(*rotting)) {
+	t.Helper()
+	r := &rotting{tune: tune, disks: map[protocol.MemberID]*vfs.Mem{}, stores: map[protocol.MemberID]*filelog.Store{}}
 	if durable {
 		r.durable = map[protocol.MemberID]*ledgerDisk{}
 	}
@@ -65,6 +71,9 @@ func (r *rotting) onFiles(o *host.Options) {
 	if r.durable != nil {
 		durably(o, r.durable)
 		o.SnapshotEntries = 10
+	}
+	if r.tune != nil {
+		r.tune(o)
 	}
 	o.OnStateChange = func(st host.State) {
 		if st.Role == replica.Leader && len(s.Log.Damaged()) > 0 {

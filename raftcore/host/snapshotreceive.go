@@ -92,8 +92,7 @@ func (s *snapshots) receive() {
 				if !s.h.snapshotFailed("writing an arriving snapshot", err) {
 					return
 				}
-				s.respond(m, &protocol.SnapshotResponse{Last: c.Meta.Last, Rejected: true}) // the leader begins again
-				continue
+				continue // no answer: the leader tries again after a while, not at once
 			}
 			if in.complete(c) {
 				finished = in.meta.Last

@@ -162,3 +162,29 @@ func TestDisksRunFullAndAreEmptied(t *testing.T) {
 		}
 	})
 }
+
+// A snapshot arrives for which there is no space: the member does not fail, and takes it when
+// there is.
+func TestASnapshotWaitsForSpace(t *testing.T) {
+	few := func(o *host.Options) { o.SnapshotEntries, o.KeepEntries = 10, 1 }
+	tunedGroup(t, false, few, func(r *rotting) {
+		r.fill(5)
+		l, lag := r.leader(), r.follower()
+		r.board.Isolate(lag.id)
+		for i := range 30 {
+			r.propose(l, fmt.Sprintf("%d %s", i, strings.Repeat("x", 1000)))
+		}
+		u, err := r.disks[lag.id].Usage(rotDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.disks[lag.id].SetCapacity(u.Total - u.Free)
+		r.board.Heal()
+		time.Sleep(30 * time.Second)
+		if len(lag.ledger.all()) >= 30 || lag.Fault() != nil || len(lag.Ailments()) == 0 {
+			t.Fatalf("on its full disk the member has applied %d, fault %v, ailments %v", len(lag.ledger.all()), lag.Fault(), lag.Ailments())
+		}
+		r.disks[lag.id].SetCapacity(0)
+		r.until("it has caught up", func() bool { return len(lag.ledger.all()) == 35 && len(lag.Ailments()) == 0 })
+	})
+}
