@@ -64,10 +64,10 @@ var catches = map[string]catch{
 
 	// Membership (section 6; thesis chapter 4).
 	"ChangeBeforeCommitInTerm":  {bug: mutation.ChangeBeforeCommitInTerm, room: "replica", test: stories},
-	"ChangeEffectOnCommit":      {bug: mutation.ChangeEffectOnCommit, room: "replica", test: stories},
-	"JointNeedsOnlyNew":         {bug: mutation.JointNeedsOnlyNew, room: "replica", test: stories},
+	"ChangeEffectOnCommit":      {bug: mutation.ChangeEffectOnCommit, favour: reshaped, all: []Property{QuorumDisks, ElectionSafety}},
+	"JointNeedsOnlyNew":         {bug: mutation.JointNeedsOnlyNew, favour: reshaped, all: []Property{QuorumDisks}},
 	"SilentWhenRemoved":         {bug: mutation.SilentWhenRemoved, room: "replica", test: stories},
-	"RemovedLeaderCountsItself": {bug: mutation.RemovedLeaderCountsItself, room: "replica", test: stories},
+	"RemovedLeaderCountsItself": {bug: mutation.RemovedLeaderCountsItself, favour: reshaped, all: []Property{QuorumDisks}},
 
 	// Disks.
 	"UnableCampaigns":           {bug: mutation.UnableCampaigns, favour: hangingDisks, all: []Property{Fitness}},
