@@ -95,7 +95,7 @@ func (cs *clients) write(m *member, n int) uint64 {
 		payloads = append(payloads, w.encode())
 	}
 	value := cs.last
-	m.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: payloads})
+	m.propose(protocol.EntryCommand, payloads...)
 	return value
 }
 

@@ -22,12 +22,12 @@ type Coverage struct {
 	Changes     [changeAnswers]int // answers to changes of the membership: taken, or refused for a reason
 	Transitions [transitions]int   // configurations that were committed
 
-	Runs, Phases                                                       int
-	Elections, Commits, Cuts, Fetches, Compactions, Snapshots          int
-	Restarts, Dropped, Resumed, DamagedChunks, Repaired, Unrepairable  int
-	Writes, Reads, WritesRefused, ReadsRefused                         int
-	SessionsOpened, SessionsLost, SessionRefused, AskedAgain, Repeated int
-	MaxIndex                                                           protocol.Index
+	Runs, Phases                                                                    int
+	Elections, Commits, Cuts, Fetches, Compactions, Snapshots                       int
+	Restarts, Dropped, Resumed, DamagedChunks, Repaired, Unrepairable               int
+	Writes, Reads, WritesRefused, ReadsRefused                                      int
+	SessionsOpened, SessionsLost, SessionRefused, AskedAgain, Repeated, FullRefused int
+	MaxIndex                                                                        protocol.Index
 }
 
 const (
@@ -87,6 +87,7 @@ func (v *Coverage) sections() []section {
 			{"reads served", &v.Reads},
 			{"writes refused", &v.WritesRefused},
 			{"reads refused", &v.ReadsRefused},
+			{"refused by full disks", &v.FullRefused},
 			{"sessions opened", &v.SessionsOpened},
 			{"sessions expired", &v.SessionsLost},
 			{"requests sent again", &v.AskedAgain},

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
@@ -89,7 +91,10 @@ func (d *disk) recover(initial protocol.Membership, empty state, durableMachine 
 	if durableMachine && d.machine.last.Index > machine.last.Index {
 		machine = d.machine
 	}
-	return replica.Restore{Hard: d.hard, Log: d.log.State(), Applied: machine.last, Membership: snap.meta.Membership, MembershipAt: snap.meta.Last.Index}, machine.copy()
+	log := d.log.State()
+	damaged := d.log.Damaged()
+	log.Configurations = slices.DeleteFunc(log.Configurations, func(e protocol.Entry) bool { return slices.Contains(damaged, e.ID()) })
+	return replica.Restore{Hard: d.hard, Log: log, Applied: machine.last, Membership: snap.meta.Membership, MembershipAt: snap.meta.Last.Index}, machine.copy()
 }
 
 // loseLog takes entries from the end of the log, but none that the snapshot has, and

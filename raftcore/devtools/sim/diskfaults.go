@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/quorate/quorate/raftcore/replica"
+import (
+	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
+)
 
 // hang lets a member's disk finish nothing for a while, though the member goes on.
 func (f *faults) hang() {
@@ -35,6 +38,46 @@ func (f *faults) failSync() {
 	}
 }
 
+// fill lets a member's disk be full for a while. It takes no new commands when it leads, and
+// should rather not lead; entries of others it still takes, from a reserve, unless that is
+// used up, too.
+func (f *faults) fill() {
+	m := f.victim()
+	if m == nil {
+		return
+	}
+	m.full = f.c.clock.now + f.r.between(tickInterval, 60*tickInterval)
+	f.c.struck(FullDisk)
+	f.c.note(m, "its disk is full for %v", m.full-f.c.clock.now)
+	if f.r.percent(30) {
+		m.hangs = m.full
+	}
+}
+
+// propose gives clients' payloads to the replica, unless the member refuses them for want of
+// space, as package host does.
+func (m *member) propose(kind protocol.EntryKind, payloads ...[]byte) {
+	if m.refusesForSpace() && m.raft != nil {
+		m.c.coverage.FullRefused++
+		m.c.clients.writesRefused(replica.Refusal{Reason: replica.DiskFull, Payloads: payloads})
+		return
+	}
+	m.step(replica.Propose{Kind: kind, Payloads: payloads})
+}
+
+func (m *member) refusesForSpace() bool { return m.role == replica.Leader && m.full > m.c.clock.now }
+
+// refusesForward answers commands that a follower has handed on, when there is no space.
+func (m *member) refusesForward(msg protocol.Message) bool {
+	f, ok := msg.Body.(*protocol.Forward)
+	if !ok || msg.Term != m.term || !m.refusesForSpace() {
+		return false
+	}
+	m.c.coverage.FullRefused++
+	m.c.network.send(m, []protocol.Message{{From: m.id, To: msg.From, Term: msg.Term, Body: &protocol.ForwardRefused{ID: f.ID, Reason: protocol.DiskFull}}})
+	return true
+}
+
 // syncFails reports whether the sync that has just ended has failed.
 func (m *member) syncFails() bool {
 	if !m.failsSync {
@@ -57,7 +100,12 @@ func (m *member) watchDisk() {
 		m.stalled++
 	}
 	m.c.check.hung(m)
-	if level := m.fitness(); level != m.fit {
+	m.judge()
+}
+
+// judge tells the replica when its fitness has changed.
+func (m *member) judge() {
+	if level := m.fitness(); level != m.fit && m.raft != nil {
 		m.fit = level
 		m.c.coverage.Fitness[level]++
 		m.step(replica.Fitness{Level: level})

@@ -43,6 +43,7 @@ var strikes = []struct {
 	{Changes, (*faults).change},
 	{Wipe, (*faults).wipe},
 	{Rot, (*faults).rot},
+	{FullDisk, (*faults).fill},
 	{VoteRot, (*faults).rotVote},
 	{WeakDisk, (*faults).weaken},
 	{SyncError, (*faults).failSync},
@@ -97,7 +98,7 @@ func (f *faults) end(outside []*member) {
 	f.c.network.calm = true
 	f.c.network.heal()
 	for _, m := range f.c.members {
-		m.interval, m.asleep, m.hangs, m.weak, m.failsSync = tickInterval, min(m.asleep, f.c.clock.now), 0, 0, false
+		m.interval, m.asleep, m.hangs, m.weak, m.full, m.failsSync = tickInterval, min(m.asleep, f.c.clock.now), 0, 0, 0, false
 		if !slices.Contains(outside, m) {
 			if m.raft == nil {
 				m.start()

@@ -46,6 +46,7 @@ type member struct {
 	stalled   int  // ticks in which the disk finished nothing of what it was given
 	fit       replica.FitnessLevel
 	hangs     Time // until when its disk finishes nothing
+	full      Time // until when its disk is full
 	weak      Time // until when it is unfit to lead
 	failsSync bool // the next sync fails
 	suspects  bool // its log may be damaged: it has met damage, or has not looked since it started
@@ -102,6 +103,7 @@ func (m *member) start() {
 	c.observe(Observation{Moment: Started, Member: m.id, Restore: restore, Replica: raft})
 	c.note(m, "starts at term %d, vote %d, log (%v, %d], applied %d", restore.Hard.Term, restore.Hard.Vote, restore.Log.Base, restore.Log.Last, restore.Applied.Index)
 	c.check.started(m)
+	m.judge()
 	first := Time(boot % uint64(m.interval))
 	m.ticked = c.clock.now + first - m.interval
 	m.after(first, m.tick)
@@ -136,8 +138,8 @@ func (m *member) tick() {
 	m.after(m.interval, m.tick)
 	m.ticks++
 	m.step(replica.Tick{})
-	m.watchDisk()
 	m.mend()
+	m.watchDisk()
 	m.readClock()
 }
 
@@ -205,7 +207,9 @@ func (m *member) take(msg protocol.Message) {
 		m.takeRepair(msg.From, b)
 		return
 	default:
-		m.step(replica.Receive{Message: msg})
+		if !m.refusesForward(msg) {
+			m.step(replica.Receive{Message: msg})
+		}
 		return
 	}
 	if m.raft == nil {

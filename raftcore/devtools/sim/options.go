@@ -39,15 +39,16 @@ const (
 	Wipe                           // a member loses its disk for good
 	Rot                            // a record of a log is damaged, and repaired from the others
 	VoteRot                        // both copies of a member's vote are damaged: it is lost for good
+	FullDisk                       // a leader has no space for new commands for a while
 
-	allFaults = VoteRot<<1 - 1
+	allFaults = FullDisk<<1 - 1
 	losses    = Wipe | Rot | VoteRot // after which a member may be lost for good
 )
 
 var faultNames = [...]string{
 	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
 	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift", "crashpoint",
-	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe", "rot", "voterot",
+	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe", "rot", "voterot", "fulldisk",
 }
 
 // String gives the names, joined by "+", or "none".

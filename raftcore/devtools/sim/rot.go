@@ -57,7 +57,10 @@ func (m *member) mend() {
 		return
 	}
 	damaged := m.log.Damaged()
-	m.suspects = len(damaged) > 0
+	if m.suspects = len(damaged) > 0; !m.suspects {
+		m.step(replica.Repaired{Configurations: m.log.State().Configurations})
+		return
+	}
 	peers := slices.DeleteFunc(everybody(m.config), func(id protocol.MemberID) bool { return id == m.id })
 	v := repair.View{Damaged: damaged, Leader: m.leader, Peers: peers}
 	to, ask := m.repairer.Tick(v)
@@ -128,7 +131,7 @@ func (m *member) fitness() replica.FitnessLevel {
 	switch {
 	case m.stalled >= m.c.options.ElectionTicks || m.suspects && len(m.log.Damaged()) > 0:
 		return replica.Unable
-	case m.weak > m.c.clock.now:
+	case m.weak > m.c.clock.now || m.full > m.c.clock.now:
 		return replica.Unfit
 	}
 	return replica.Fit

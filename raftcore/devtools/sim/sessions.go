@@ -77,7 +77,7 @@ func (cs *clients) act(k *inside, m *member) {
 		}
 		cs.ask(k, m)
 	case k.before.value != 0 && cs.sr.percent(15):
-		m.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: [][]byte{k.before.encode()}})
+		m.propose(protocol.EntryCommand, k.before.encode())
 	case cs.sr.percent(10):
 		cs.change(m, protocol.SessionChange{Op: protocol.SessionKeep, Clients: []uint64{k.client}})
 	default:
@@ -91,7 +91,7 @@ func (cs *clients) ask(k *inside, m *member) {
 		op.Member, op.life = m.id, m.life
 	}
 	k.member, k.life = m.id, m.life
-	m.step(replica.Propose{Kind: protocol.EntryCommand, Payloads: [][]byte{k.asked.encode()}})
+	m.propose(protocol.EntryCommand, k.asked.encode())
 }
 
 func (cs *clients) openSession(k *inside, m *member) {
@@ -103,7 +103,7 @@ func (cs *clients) openSession(k *inside, m *member) {
 func (cs *clients) change(m *member, s protocol.SessionChange) uint64 {
 	cs.last++
 	value := cs.last
-	m.step(replica.Propose{Kind: protocol.EntrySession, Payloads: [][]byte{change{s, value}.encode()}})
+	m.propose(protocol.EntrySession, change{s, value}.encode())
 	return value
 }
 
