@@ -37,7 +37,7 @@ var catches = map[string]catch{
 	"ResignedOfOldTerm": {bug: mutation.ResignedOfOldTerm, room: "replica", test: stories},
 
 	// Replication and commitment (sections 5.3 and 5.4.2).
-	"CommitOldTerm":        {bug: mutation.CommitOldTerm, favour: shortReigns, all: leaderLacks, five: leaderLacks},
+	"CommitOldTerm":        {bug: mutation.CommitOldTerm, favour: figure8, all: leaderLacks, five: leaderLacks},
 	"AckBeforeSync":        {bug: mutation.AckBeforeSync, favour: slowDisks, all: []Property{Promises, QuorumDisks}, five: leaderLacks},
 	"LeaderCountsUnsynced": {bug: mutation.LeaderCountsUnsynced, favour: slowDisks, all: []Property{QuorumDisks, Invariants}, five: leaderLacks},
 	"KeepOldTail":          {bug: mutation.KeepOldTail, favour: shortReigns, all: []Property{LogMatching}, five: []Property{LogMatching}},
@@ -66,6 +66,7 @@ var catches = map[string]catch{
 	"ChangeBeforeCommitInTerm":  {bug: mutation.ChangeBeforeCommitInTerm, room: "replica", test: stories},
 	"ChangeEffectOnCommit":      {bug: mutation.ChangeEffectOnCommit, favour: reshaped, all: []Property{QuorumDisks, ElectionSafety}},
 	"JointNeedsOnlyNew":         {bug: mutation.JointNeedsOnlyNew, favour: reshaped, all: []Property{QuorumDisks}},
+	"WipedVolumeVotes":          {bug: mutation.WipedVolumeVotes, room: "replica", test: stories},
 	"SilentWhenRemoved":         {bug: mutation.SilentWhenRemoved, room: "replica", test: stories},
 	"RemovedLeaderCountsItself": {bug: mutation.RemovedLeaderCountsItself, favour: reshaped, all: []Property{QuorumDisks}},
 
@@ -87,6 +88,16 @@ const stories = "TestStoriesNoticeDeliberateBugs"
 
 // leaderLacks is how a lost commitment shows.
 var leaderLacks = []Property{LeaderCompleteness, StateMachineSafety}
+
+// figure8 lets many leaders fall in a row, with entries that they left behind.
+func figure8(o *Options) {
+	shortReigns(o)
+	o.Members, o.Learners, o.ReadPercent, o.HeartbeatTicks, o.Steps = 3, 0, 10, 1, 4000
+	o.MaxUncommittedBytes, o.MaxApplyBytes, o.MaxInflightBytes, o.MaxInflight = 1<<20, 0, 0, 4
+	o.Faults |= Partition
+	o.DownFor, o.ClientEvery, o.FaultEvery = 50*Millisecond, 10*Millisecond, 40*Millisecond
+	o.AimAtLeader, o.HealMajority = 60, false
+}
 
 // deafLeaders leaves leaders outside that reach all and hear nobody.
 func deafLeaders(o *Options) {

@@ -77,9 +77,12 @@ func (c *Check) Leave(m protocol.Message) error {
 }
 
 // ofCaller reports whether the replica's caller sends the message on its own: it carries what
-// OfferSnapshot has offered, in pieces.
+// OfferSnapshot has offered, in pieces, asks for repairs and gives them, and refuses commands that
+// its disk has no space for.
 func ofCaller(m protocol.Message) bool {
-	switch m.Body.(type) {
+	switch b := m.Body.(type) {
+	case *protocol.ForwardRefused:
+		return b.Reason == protocol.DiskFull
 	case *protocol.SnapshotRequest, *protocol.SnapshotResponse, *protocol.RepairRequest, *protocol.RepairResponse:
 		return true
 	}
