@@ -122,7 +122,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // the files are temporary
 	hosts, stop, err := cluster(dir)
 	if err != nil {
 		fmt.Println(err)
@@ -154,7 +154,7 @@ func Example_session() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // the files are temporary
 	hosts, stop, err := cluster(dir)
 	if err != nil {
 		fmt.Println(err)
@@ -202,7 +202,7 @@ func Example_membership() {
 		fmt.Println(err)
 		return
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // the files are temporary
 	hosts, stop, err := cluster(dir)
 	if err != nil {
 		fmt.Println(err)

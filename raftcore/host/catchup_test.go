@@ -396,7 +396,7 @@ func TestTransferMemory(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			synctest.Wait()
 			written := disk.written.Load() - before
-			if most = max(most, seen.sent()-written); written > int64(1+grown/size)*size/4 {
+			if most = max(most, seen.sent()-written); written > (1+grown/size)*size/4 {
 				// The disks are in memory too, and have what was written.
 				grown = max(grown, liveBytes()-heap-2*written)
 			}

@@ -35,11 +35,11 @@ func (d *disk) pass(t time.Duration) (l replica.FitnessLevel) {
 }
 
 // writes makes writes that take so long, one after the other.
-func (d *disk) writes(n int, took time.Duration) (l replica.FitnessLevel) {
+func (d *disk) writes(n int, took time.Duration) replica.FitnessLevel {
 	for range n {
 		d.seq++
 		d.given(d.seq, d.now)
-		l = d.pass(took)
+		d.pass(took)
 		d.finished(d.seq, d.now)
 	}
 	return d.pass(20 * time.Millisecond)

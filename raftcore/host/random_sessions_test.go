@@ -23,7 +23,7 @@ func (r *randomRun) sessionClient(c int, random *rand.Rand) {
 		time.Sleep(upTo(random, r.plan.think))
 		payload := fmt.Sprint("session ", c, ".", n)
 		r.asked(payload)
-		at := 0
+		var at int
 		switch at, err = r.insist(random, s.client, s.serial+1, payload); {
 		case err == nil:
 			s.serial++

@@ -61,7 +61,7 @@ func TestAStepIsOneEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		voter := e.Message.To
-		if e, err = p.StepTo(t.Context(), pauser.Arrives(protocol.KindVoteRequest, e.Member, voter)); err != nil {
+		if _, err = p.StepTo(t.Context(), pauser.Arrives(protocol.KindVoteRequest, e.Member, voter)); err != nil {
 			t.Fatal(err)
 		}
 		before := p.Look()

@@ -63,7 +63,8 @@ func (k Kit) keeper(t *testing.T) {
 		check(t, m.Close())
 		m = k.Open(t, dir).(machine.Keeper)
 		k.together(t, m)
-		for done = 0; done < commands && entryOf(done).Index <= m.Applied().Index; done++ {
+		for done = 0; done < commands && entryOf(done).Index <= m.Applied().Index; {
+			done++
 		}
 		if synced && done != next {
 			t.Fatalf("after Sync and opening again, %d commands are applied instead of %d", done, next)

@@ -50,21 +50,23 @@ func (s *spaced) room(want func(storage.Room) bool) storage.Room {
 	s.t.Helper()
 	var r storage.Room
 	for range 10 {
-		synctest.Wait()
-		var err error
-		if r, err = s.Log.Room(); err != nil {
-			s.t.Fatal(err)
-		}
-		synctest.Wait()
-		if r, err = s.Log.Room(); err != nil {
-			s.t.Fatal(err)
-		}
-		if want(r) {
+		s.askRoom() // begins what may make room
+		if r = s.askRoom(); want(r) {
 			return r
 		}
 		time.Sleep(time.Second)
 	}
 	s.t.Fatalf("after 10 s the room is %+v", r)
+	return r
+}
+
+func (s *spaced) askRoom() storage.Room {
+	s.t.Helper()
+	synctest.Wait()
+	r, err := s.Log.Room()
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	return r
 }
 

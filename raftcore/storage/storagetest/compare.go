@@ -54,7 +54,7 @@ func equalStates(a, b protocol.LogState) bool {
 
 // describe tells a state for people; of configurations it tells a hash.
 func describe(s protocol.LogState) string {
-	hash := func(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
+	hash := crc32.ChecksumIEEE
 	text := fmt.Sprintf("base %+v, last %d, terms %+v, configuration %08x", s.Base, s.Last, s.Terms, hash(s.Configuration))
 	for _, e := range s.Configurations {
 		text += fmt.Sprintf(", in entry %d of term %d %08x", e.Index, e.Term, hash(e.Payload))
