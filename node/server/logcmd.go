@@ -29,7 +29,8 @@ running member: then the newest records can seem to be torn.`,
 		&cobra.Command{
 			Use: "verify <data-dir>", Short: "Check every record, and tell what a start would find", Args: oneDir,
 			Long: `verify checks every checksum in a data directory. It exits with 0 when a member can start
-on it, also when a torn end would be cut off, and with 1 when something is damaged.`,
+on it, also when a torn end would be cut off, and with 1 when something is damaged, also when
+a member would start and repair it from the others.`,
 			RunE: func(c *cobra.Command, args []string) error { return logVerify(c.OutOrStdout(), args[0]) },
 		},
 	)
@@ -65,6 +66,9 @@ func dash(n uint64) string {
 // errDamaged ends log verify with code 1.
 var errDamaged = errors.New("a member cannot start on this directory as it is")
 
+// errRepairable ends it with code 1 too.
+var errRepairable = errors.New("something is damaged: a member starts on this directory, and gets from the others what it needs of it")
+
 func logVerify(out io.Writer, dir string) error {
 	s, err := inspect(dir, nil)
 	if err != nil {
@@ -89,8 +93,14 @@ func logVerify(out io.Writer, dir string) error {
 	for _, d := range s.Damage {
 		fmt.Fprintf(out, "damage: %v\n", d)
 	}
-	if err := errors.Join(s.MetaErr, s.VotesErr, s.LogErr); err != nil || len(s.Damage) > 0 {
+	for _, id := range s.Repairable {
+		fmt.Fprintf(out, "repairable: entry %d of term %d, from the other members\n", id.Index, id.Term)
+	}
+	switch {
+	case errors.Join(s.MetaErr, s.VotesErr, s.LogErr) != nil:
 		return errDamaged
+	case len(s.Damage) > 0:
+		return errRepairable
 	}
 	fmt.Fprintln(out, "ok")
 	return nil

@@ -83,8 +83,11 @@ func (l *Log) nextSegment() (*segment, error) {
 	tries := k.tries
 	for k.next == nil {
 		if k.tries > tries {
-			if !noSpace(k.err) || !l.awaitSpace() {
+			if !noSpace(k.err) {
 				return nil, k.err
+			}
+			if cause := k.err; !l.awaitSpace() {
+				return nil, closedFor(cause)
 			}
 			tries = k.tries
 			continue

@@ -2,6 +2,7 @@ package filelog
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"syscall"
 	"time"
@@ -144,11 +145,16 @@ func (l *Log) awaitSpace() bool {
 	return !l.mu.closing
 }
 
+// closedFor is the error of a write that waited for space when the log was closed.
+func closedFor(cause error) error {
+	return fmt.Errorf("%w while it waited for space: %w", storage.ErrClosed, cause)
+}
+
 // extend makes a file longer for an entry that is longer than a segment. It waits for
 // space.
 func (l *Log) extend(s *segment, end int64) error {
 	for {
-		err := vfs.Zero(s.file, l.opts.SegmentSize, end)
+		err := vfs.Zero(s.file, max(l.opts.SegmentSize, s.end), end)
 		if !noSpace(err) {
 			return err
 		}
@@ -156,7 +162,7 @@ func (l *Log) extend(s *segment, end int64) error {
 		again := l.giveReserve() || l.awaitSpace()
 		l.mu.Unlock()
 		if !again {
-			return err
+			return closedFor(err)
 		}
 	}
 }

@@ -200,7 +200,7 @@ func TestCloseDoesNotWaitForSpace(t *testing.T) {
 		s.leave(0)
 		s.fill()
 		s.room(func(r storage.Room) bool { return r.Waiting })
-		if err := s.Store.Close(); !errors.Is(err, syscall.ENOSPC) || !errors.Is(s.refused, syscall.ENOSPC) {
+		if err := s.Store.Close(); !errors.Is(err, syscall.ENOSPC) || !errors.Is(s.refused, syscall.ENOSPC) || !errors.Is(s.refused, storage.ErrClosed) {
 			t.Errorf("close gave %v, the append that waited %v", err, s.refused)
 		}
 		s.reopened(s.mem, s.acknowledged()) // on the full disk
