@@ -94,7 +94,7 @@ func Load(root fs.FS) (*Tree, error) {
 		case d.IsDir():
 			t.Dirs[name] = true
 			return nil
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular(), name == ".git": // a file in a tree beside the clone's own
 			return nil
 		}
 		return t.load(root, name)
