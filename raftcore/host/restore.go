@@ -66,7 +66,7 @@ func restore(o *Options, s *state) (replica.Restore, error) {
 		}
 		r.Log = o.Log.State()
 	}
-	if err := dropDamage(o.Log, r.Applied.Index); err != nil {
+	if err := dropDamage(o, r.Applied.Index); err != nil {
 		return replica.Restore{}, fault.New(fault.FsyncFailed, time.Now(), err, "dropping damaged entries up to %d, which are applied", r.Applied.Index)
 	}
 	r.Log = o.Log.State()

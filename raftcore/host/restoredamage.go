@@ -11,10 +11,10 @@ import (
 )
 
 // dropDamage lets the log forget damaged entries that the durable state has applied: nobody
-// here needs them any more.
-func dropDamage(l storage.Log, applied protocol.Index) error {
+// here needs them any more. A disk that rots is told of all the same.
+func dropDamage(o *Options, applied protocol.Index) error {
 	covered := protocol.Index(0)
-	for _, id := range l.Damaged() {
+	for _, id := range o.Log.Damaged() {
 		if id.Index <= applied {
 			covered = id.Index
 		}
@@ -22,7 +22,25 @@ func dropDamage(l storage.Log, applied protocol.Index) error {
 	if covered == 0 {
 		return nil
 	}
-	return l.Compact(covered)
+	_, cause := o.Log.Read(covered, covered, 1)
+	before := len(o.Log.Damaged())
+	if err := o.Log.Compact(covered); err != nil {
+		return err
+	}
+	if dropped := before - len(o.Log.Damaged()); dropped > 0 {
+		o.overcome(fault.New(fault.LogCorrupt, time.Now(), cause,
+			"%d records of the log are damaged; the state has applied them, and the log forgets what is up to entry %d", dropped, covered))
+	}
+	return nil
+}
+
+// overcome reports a fault that is over already.
+func (o *Options) overcome(f *fault.Fault) {
+	o.Logger.Error(f, "this member goes on without what was damaged", "fault", f.Kind)
+	if o.Faults != nil {
+		o.Faults.Note(f)
+		o.Faults.Recovered(f.Kind, time.Now())
+	}
 }
 
 // discardDamaged removes the newest snapshot when it is damaged and nobody needs it: the log
@@ -41,12 +59,7 @@ func discardDamaged(o *Options, last protocol.EntryID, applied protocol.Index) (
 	if err := o.Snapshots.Keep(0); err != nil {
 		return false, fault.New(fault.FsyncFailed, time.Now(), err, "removing a damaged snapshot")
 	}
-	f := fault.New(fault.SnapshotCorrupt, time.Now(), cause, "the newest snapshot is damaged and was removed, the log gives the same state")
-	o.Logger.Error(f, "a damaged snapshot was removed")
-	if o.Faults != nil {
-		o.Faults.Note(f)
-		o.Faults.Recovered(f.Kind, time.Now())
-	}
+	o.overcome(fault.New(fault.SnapshotCorrupt, time.Now(), cause, "the newest snapshot is damaged and was removed, the log gives the same state"))
 	return true, nil
 }
 

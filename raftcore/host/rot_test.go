@@ -208,7 +208,7 @@ func TestFlippedBitsAreRepairedAtTheStart(t *testing.T) {
 							})
 							r.expectHealed(ill, want)
 							noted, over := ill.reported.ailments()
-							if covered && (len(noted) > 0 || r.stores[ill.id].Log.State().Base.Index < index) || !covered && (len(noted) == 0 || len(over) == 0) {
+							if dropped := r.stores[ill.id].Log.State().Base.Index >= index; dropped != covered || len(noted) == 0 || len(over) == 0 {
 								t.Errorf("noted %v, over %v, the log is %+v", noted, over, r.stores[ill.id].Log.State())
 							}
 						})

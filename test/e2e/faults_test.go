@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,9 +62,9 @@ func TestAllPodsDeleted(t *testing.T) {
 	l.finish(t)
 }
 
-// A record of a member's log rots while its pod is away. It gets the record from the other
-// members and is well again, with nobody's help: no restart is counted, and the fault is on
-// the volume as one that is over.
+// A record of a member's log rots, and its process is killed before the state is on the disk.
+// It gets the record from the other members and is well again, with nobody's help: no
+// restart is counted, and the fault is on the volume as one that is over.
 func TestDamagedRecordIsRepaired(t *testing.T) {
 	c := newCluster(namespace(t), "rot")
 	apply(t, c)
@@ -72,9 +74,7 @@ func TestDamagedRecordIsRepaired(t *testing.T) {
 	victim := follower(t, c)
 	file, at := recordOfLoad(t, c, victim)
 	flip(t, file, at)
-	before := pods(t, c)
-	p := before[fmt.Sprint(victim)]
-	must(t, kube.Delete(t.Context(), &p, client.GracePeriodSeconds(0)))
+	killNode(t, volumePath(t, c, victim))
 	await(t, 90*time.Second, func(context.Context) (string, error) {
 		told := faultsOnVolume(t, c, victim)
 		i := slices.IndexFunc(told, func(r fault.Record) bool { return r.Kind == fault.LogCorrupt })
@@ -83,6 +83,10 @@ func TestDamagedRecordIsRepaired(t *testing.T) {
 		}
 		if told[i].Unrecoverable {
 			return "", fmt.Errorf("the member could not go on: %s", told[i].Message)
+		}
+		t.Logf("over by %s: %s", told[i].At.Format(time.TimeOnly), told[i].Message)
+		if !strings.Contains(told[i].Message, "the other members are asked") {
+			return "", fmt.Errorf("the record was not asked for: %s", told[i].Message)
 		}
 		return "", nil
 	})
@@ -94,6 +98,26 @@ func TestDamagedRecordIsRepaired(t *testing.T) {
 	}
 	l.awaitWrites(t, 100, 30*time.Second)
 	l.finish(t)
+}
+
+// killNode kills the process whose data directory is the volume.
+func killNode(t *testing.T, volume string) {
+	t.Helper()
+	want, err := os.Stat(volume)
+	must(t, err)
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	must(t, err)
+	for _, p := range processes {
+		data, err := os.Stat(filepath.Join(p, "root", "data"))
+		if err != nil || !os.SameFile(data, want) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(p))
+		must(t, err)
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		return
+	}
+	t.Fatalf("no process of this machine has %s as its data directory", volume)
 }
 
 // faultsOnVolume reads a copy of the faults file on the member's volume.
