@@ -119,6 +119,16 @@ type member struct {
 	stranger  bool // it was not there when the group was founded: it knows nobody
 }
 
+// running reports whether the process goes on, without a fault.
+func (m *member) running() bool {
+	select {
+	case <-m.Done():
+		return false
+	default:
+		return m.Fault() == nil
+	}
+}
+
 // reports collects faults.
 type reports struct {
 	mu          sync.Mutex
@@ -176,14 +186,22 @@ func bubble(t *testing.T, n int, change func(*host.Options), f func(*group)) {
 			m := &member{id: protocol.MemberID(i + 1), log: memlog.NewLog(), votes: &memlog.Votes{}, snapshots: &memlog.Snapshots{}, reported: &reports{}}
 			g.members = append(g.members, m)
 		}
+		defer g.close() // also when f ends the test: what stays in the bubble is a panic, which hides the reason
 		for _, m := range g.members {
 			g.start(m)
 		}
 		f(g)
-		for _, m := range g.members {
+	})
+}
+
+// close ends every process, and lets go of the logs that wait for the next one.
+func (g *group) close() {
+	for _, m := range g.members {
+		if m.Host != nil {
 			m.Close() //nolint:errcheck // some have failed on purpose
 		}
-	})
+		m.log.Close() //nolint:errcheck // as often as not it is closed
+	}
 }
 
 func (g *group) options(m *member) host.Options {
@@ -231,15 +249,20 @@ func (g *group) restart(m *member) {
 	g.start(m)
 }
 
-// leader waits for one that leads, on the simulated clock.
+// leader waits for one that leads, on the simulated clock. One that was deposed may not know
+// it yet, and one that was stopped never will.
 func (g *group) leader() *member {
 	g.t.Helper()
 	for range 1000 {
 		synctest.Wait()
+		var leader *member
 		for _, m := range g.members {
-			if m.State().Role == replica.Leader && m.Fault() == nil {
-				return m
+			if s := m.State(); s.Role == replica.Leader && m.running() && (leader == nil || s.Term > leader.State().Term) {
+				leader = m
 			}
+		}
+		if leader != nil {
+			return leader
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

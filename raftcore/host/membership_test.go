@@ -81,7 +81,7 @@ func TestAGroupMovesToOtherMembers(t *testing.T) {
 			if _, still := m.Find(out.id); still || len(m.Voters()) != 3 {
 				t.Fatalf("after member %d was to be replaced by %d the membership is %+v", out.id, id, m)
 			}
-			g.until("one that stays leads", func() bool { return g.leader() != out })
+			g.until("one that stays leads", func() bool { return out.State().Role != replica.Leader && g.leader() != out })
 			g.propose(g.leader(), fmt.Sprint("without ", out.id))
 			g.until(fmt.Sprintf("member %d knows that it was removed", out.id), func() bool { return out.State().Removed && out.Status().Removed })
 			if s := out.State(); s.Role != replica.Learner {

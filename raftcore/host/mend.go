@@ -25,7 +25,7 @@ type mending struct {
 	reported  int         // damaged records that were told of last
 	refused   int         // repairs in a row after which the disk gave damage again
 	suspected atomic.Bool // anybody's: somebody has met damage, or has repaired some
-	answering sync.Map    // the transport's: members whose request is being answered
+	answering sync.Map    // the transport puts, the loop removes: members whose request is being answered
 }
 
 // repairAsk is how many heartbeat intervals an answer is awaited, and repairRefusals how
@@ -148,18 +148,19 @@ func (h *Host) onLoop(f func()) {
 	})
 }
 
-// giveRepair answers another member's request, apart from the loop. While one answer to a
-// member is made, others to it are not: it will ask again.
+// giveRepair answers another member's request. The entries are read apart from the loop, but
+// the loop sends them: a request may come before Start knows the transport. While one answer
+// to a member is made, others to it are not: it will ask again.
 func (h *Host) giveRepair(from protocol.MemberID, ask *protocol.RepairRequest) {
 	if _, busy := h.mending.answering.LoadOrStore(from, true); busy || h.Fault() != nil {
 		return
 	}
 	h.background.Go(func() {
-		defer h.mending.answering.Delete(from)
 		answer := repair.Answer(ask, h.forRepair, h.opts.MaxMessageBytes)
-		if h.Fault() == nil {
-			h.comms.Send([]protocol.Message{{From: h.opts.ID, To: from, Body: answer}})
-		}
+		h.onLoop(func() {
+			h.mending.answering.Delete(from)
+			h.outbox = append(h.outbox, protocol.Message{From: h.opts.ID, To: from, Body: answer})
+		})
 	})
 }
 

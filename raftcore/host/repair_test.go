@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +16,7 @@ import (
 	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/transport"
 )
 
 // write proposes n commands on the leader and waits until all members have them.
@@ -130,6 +132,34 @@ func TestALeaderWithDamageHandsOver(t *testing.T) {
 	})
 }
 
+// A transport may deliver a request for a repair before the one that starts the member has
+// learned of the transport: the request is answered all the same.
+func TestARepairIsAskedForWhileTheMemberStarts(t *testing.T) {
+	var given atomic.Int32
+	early := func(o *host.Options) {
+		connect := o.Connect
+		o.Connect = func(h transport.Handler) (transport.Comms, error) {
+			c, err := connect(h)
+			h.Receive([]protocol.Message{{From: o.ID%3 + 1, To: o.ID, Body: &protocol.RepairRequest{Entries: []protocol.EntryID{{Term: 1, Index: 1}}}}})
+			synctest.Wait() // what is done with it is done
+			return c, err
+		}
+	}
+	bubble(t, 3, early, func(g *group) {
+		g.board.DropIf(func(m protocol.Message) bool {
+			if m.Body.Kind() == protocol.KindRepairResponse {
+				given.Add(1)
+			}
+			return false
+		})
+		synctest.Wait()
+		for _, m := range g.members {
+			g.restart(m)
+		}
+		g.until("all are answered", func() bool { return given.Load() >= 3 })
+	})
+}
+
 func TestTwoMembersRepairEachOther(t *testing.T) {
 	bubble(t, 3, nil, func(g *group) {
 		g.write(10)
@@ -172,15 +202,14 @@ func TestTheLastCopyIsWaitedFor(t *testing.T) {
 	})
 }
 
-// lonely gives a leader that has written an entry which nobody else has, and has stopped;
-// the entry's index is given too.
+// lonely gives a leader that is cut off and has written an entry which nobody else has; the
+// entry's index is given too. When it is stopped the others stand at once.
 func lonely(g *group) (*member, protocol.Index) {
 	g.write(5)
 	old := g.leader()
 	g.board.Isolate(old.id)
 	go tryPropose(old, "only here", time.Second) //nolint:errcheck // nobody can commit it
 	g.until("it is on the old leader's disk", func() bool { return old.log.State().Last == 7 })
-	g.stop(old)
 	return old, 7
 }
 
@@ -189,6 +218,7 @@ func lonely(g *group) (*member, protocol.Index) {
 func TestTheRecordThatNobodyElseHas(t *testing.T) {
 	bubble(t, 3, nil, func(g *group) {
 		old, i := lonely(g)
+		g.stop(old)
 		old.log.Damage(i)
 		g.until("another one leads", func() bool { return g.otherLeads(old) })
 		g.board.Heal()
@@ -211,7 +241,8 @@ func TestTheRecordThatNobodyElseHasIsNotVotedAway(t *testing.T) {
 				others = append(others, m)
 			}
 		}
-		g.stop(others...)
+		g.stop(others...) // before the old leader: none of them becomes the next one, with an entry of its own
+		g.stop(old)
 		old.log.Damage(i)
 		g.board.Heal()
 		g.start(old)
@@ -300,6 +331,7 @@ func TestMutationsOfRepair(t *testing.T) {
 		var changed atomic.Bool
 		bubble(t, 3, func(o *host.Options) { o.Mutation = mutation.RepairWithoutTermCheck }, func(g *group) {
 			old, i := lonely(g)
+			g.stop(old)
 			want, err := old.log.Read(i, i, 1)
 			if err != nil {
 				t.Fatal(err)

@@ -42,9 +42,6 @@ func tunedGroup(t *testing.T, durable bool, tune func(*host.Options), f func(*ro
 	bubble(t, 3, r.onFiles, func(g *group) {
 		r.group = g
 		f(r)
-		for _, m := range g.members {
-			m.log.Close() //nolint:errcheck // nobody has used it
-		}
 	})
 }
 
