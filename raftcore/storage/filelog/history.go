@@ -53,6 +53,11 @@ func (h *history) term(index protocol.Index) protocol.Term {
 	return h.base.Term
 }
 
+// has reports whether the entry is one above the base.
+func (h *history) has(id protocol.EntryID) bool {
+	return id.Index > h.base.Index && id.Index <= h.last.Index && h.term(id.Index) == id.Term
+}
+
 // compact moves the base to an index in [base, last].
 func (h *history) compact(base protocol.EntryID) {
 	for len(h.terms) > 1 && h.terms[1].First <= base.Index+1 {

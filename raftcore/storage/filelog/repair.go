@@ -278,6 +278,8 @@ func (l *Log) mended(r *repair, offsets []int64) {
 		}
 		if at := &s.offsets[e.Index-s.first]; int64(*at) >= r.hole.from && int64(*at) < r.hole.to {
 			*at = uint32(offsets[i])
+		}
+		if l.mu.has(e.ID()) { // what is queued may have replaced it, or moved the base past it
 			l.mu.configured(e)
 		}
 	}

@@ -216,6 +216,65 @@ func TestADamagedConfigurationIsNotForgotten(t *testing.T) {
 	}
 }
 
+// While a Configuration is written into its damaged place, another leader replaces it, or the
+// base passes it: it must not come back.
+func TestARepairThatComesTooLateConfiguresNothing(t *testing.T) {
+	races := map[string]struct {
+		during func(*Log, *storagetest.Model) error
+		after  protocol.Index // the base goes there in the end
+	}{
+		"replaced": {func(l *Log, m *storagetest.Model) error {
+			es := []protocol.Entry{command(2, 5, 100), command(2, 6, 100), command(2, 7, 100), command(2, 8, 100)}
+			m.Append(es...)
+			l.Append(es, func(error) {})
+			return nil
+		}, 7},
+		"compacted": {func(l *Log, m *storagetest.Model) error {
+			m.Compact(7)
+			return l.Compact(7)
+		}, 8},
+	}
+	for name, race := range races {
+		ts := newTestStore(t)
+		for i := range protocol.Index(10) {
+			if i == 4 || i == 5 && name == "compacted" {
+				ts.append(storagetest.Configuration(1, i+1))
+				continue
+			}
+			ts.append(command(1, i+1, 100))
+		}
+		lost := ts.model.Entries[4]
+		s := find(ts.Log.mu.chain, 5)
+		flip(t, ts.fs, s.name, int64(s.offsets[5-s.first])+30)
+		if _, err := ts.Log.Read(5, 5, 1000); err == nil {
+			t.Fatal("the damage is not met")
+		}
+		ts.append(command(1, 11, 100)) // and the mark of the damage is written with it
+		raced := false
+		ts.fs.Observe(func(op vfs.Op, file string) {
+			if !raced && file == s.name {
+				raced = true
+				if err := race.during(ts.Log, &ts.model); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if err := repairOne(ts.Log, lost); err != nil {
+			t.Fatal(err)
+		}
+		ts.fs.Observe(nil)
+		if !raced {
+			t.Fatalf("%s: nothing was written", name)
+		}
+		ts.expect()
+		if err := ts.Log.Compact(race.after); err != nil {
+			t.Fatal(err)
+		}
+		ts.model.Compact(race.after)
+		ts.expect()
+	}
+}
+
 // The tests of this room must be able to fail.
 func TestMutationsOfRecovery(t *testing.T) {
 	t.Run("CutDamage", func(t *testing.T) {
