@@ -141,7 +141,7 @@ func (r *Replica) caughtUp(id protocol.MemberID) *ChangeRefused {
 		refused := refuseChange(ChangeLearnerBehind, "learner %d was not heard within an election timeout", id)
 		refused.Learner, refused.Commit = id, r.commit
 		return refused
-	case p.Match+protocol.Index(r.cfg.MaxPromotionLag) < r.commit:
+	case !r.isNear(p):
 		refused := refuseChange(ChangeLearnerBehind, "learner %d has the log up to %d of %d entries that are committed; at most %d may be missing",
 			id, p.Match, r.commit, r.cfg.MaxPromotionLag)
 		refused.Learner, refused.Match, refused.Commit = id, p.Match, r.commit

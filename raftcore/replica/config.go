@@ -24,7 +24,7 @@ type Config struct {
 	MaxUncommittedBytes int // not committed, durable and applied at the leader: beyond it a leader refuses proposals
 	MaxApplyBytes       int // handed out to be applied and not told to be; 0: no bound
 	MaxTailBytes        int // entries kept in memory beside those that must be
-	MaxPromotionLag     int // committed entries that a learner may lack when it is promoted
+	MaxPromotionLag     int // committed entries that a learner may lack when it is promoted, and who follows an unfit leader
 
 	Memberships MembershipCodec
 

@@ -65,8 +65,9 @@ func (r *Replica) mayStand() bool {
 }
 
 // stepAside lets a leader that should not lead hand over to the best follower there is. An
-// unfit leader stays while nobody fit is in sight: it is better than none. One that must
-// not lead goes in any case.
+// unfit leader stays while nobody fit is in sight that has nearly all of the log: it is better
+// than none, and than one that takes no commands while it waits for a laggard, who could
+// not win an election either. One that must not lead goes in any case.
 func (r *Replica) stepAside() {
 	if r.stays() {
 		r.aside = 0
@@ -98,5 +99,5 @@ func (r *Replica) stays() bool {
 
 func (r *Replica) fitSuccessor() bool {
 	p := r.follower(r.successor())
-	return p != nil && !p.Unfit
+	return p != nil && !p.Unfit && r.isNear(p)
 }

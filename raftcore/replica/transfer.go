@@ -34,12 +34,21 @@ func (r *Replica) mayLead(id protocol.MemberID) bool {
 	return slices.Contains(r.voters.Incoming, id) && r.follower(id) != nil
 }
 
-// successor gives the voter that was heard lately and should lead next: a fit one before
-// those that are not, then the one with the longest matching log; 0 when there is none.
+// successor gives the voter that was heard lately and should lead next: one that lacks little
+// of the log before laggards, a fit one before those that are not, then the one with the
+// longest matching log; 0 when there is none.
 func (r *Replica) successor() protocol.MemberID {
 	var best *progress.Progress
 	better := func(p *progress.Progress) bool {
-		return best == nil || best.Unfit && !p.Unfit || best.Unfit == p.Unfit && p.Match > best.Match
+		switch {
+		case best == nil:
+			return true
+		case r.isNear(p) != r.isNear(best):
+			return r.isNear(p)
+		case p.Unfit != best.Unfit:
+			return best.Unfit
+		}
+		return p.Match > best.Match
 	}
 	for i := range r.followers {
 		p := &r.followers[i]
@@ -51,6 +60,12 @@ func (r *Replica) successor() protocol.MemberID {
 		return 0
 	}
 	return best.ID
+}
+
+// isNear reports whether a follower lacks so little of what is committed that it can have the
+// whole log soon.
+func (r *Replica) isNear(p *progress.Progress) bool {
+	return p.Match+protocol.Index(r.cfg.MaxPromotionLag) >= r.commit
 }
 
 // continueTransfer lets the target campaign as soon as it has the whole log.
