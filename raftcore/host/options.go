@@ -69,6 +69,9 @@ type Options struct {
 	// more than MaxClockDrift percent (default 10) than time goes, and none may stand still
 	// while its process is to run again, as that of a machine which is suspended and
 	// resumed does. Where that is not sure leave it off: reads by rounds need no clock.
+	// ElectionTimeout must be the same on all members then: a lease is measured by the leader's, the
+	// promise by each follower's own. To change it in a running group, switch LeaseReads off
+	// everywhere first.
 	//
 	// LeasePromise makes a member one that leaders with leases may rely on: it helps elect no other
 	// within an election timeout after it heard its leader, or was started. All members must
