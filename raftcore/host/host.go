@@ -128,6 +128,7 @@ func start(opts Options) (*Host, error) {
 	h.peers.change(addresses(present.Membership, opts.ID), false)
 	h.setPeers(time.Now())
 	h.mending.repairer = newRepairer(&opts)
+	h.mending.refused = refusals{}
 	h.suspect() // the log may have met damage when it was opened
 	go h.applier.run()
 	h.background.Go(h.snapshots.receive)

@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,9 +25,18 @@ type mending struct {
 	needed    bool
 	ongoing   atomic.Bool // for anybody: there is damage, and no snapshot is taken
 	reported  int         // damaged records that were told of last
-	refused   int         // repairs in a row after which the disk gave damage again
+	refused   refusals
 	suspected atomic.Bool // anybody's: somebody has met damage, or has repaired some
 	answering sync.Map    // the transport puts, the loop removes: members whose request is being answered
+}
+
+// refusals are how many repairs of a place, named by its first entry, the disk has answered with
+// damage in a row: it is forgotten when the place is whole.
+type refusals map[protocol.EntryID]int
+
+// keep forgets places that are not damaged any more.
+func (r refusals) keep(damaged []protocol.EntryID) {
+	maps.DeleteFunc(r, func(id protocol.EntryID, _ int) bool { return !slices.Contains(damaged, id) })
 }
 
 // repairAsk is how many heartbeat intervals an answer is awaited, and repairRefusals how
@@ -68,6 +79,7 @@ func (h *Host) mend() {
 func (h *Host) tellDamage(damaged []protocol.EntryID) {
 	m := &h.mending
 	m.needed = len(damaged) > 0
+	m.refused.keep(damaged)
 	m.ongoing.Store(m.needed)
 	if !m.needed && m.reported > 0 {
 		h.learnConfigurations()
@@ -117,12 +129,12 @@ func (h *Host) takeRepair(from protocol.MemberID, answer *protocol.RepairRespons
 		return
 	}
 	for _, e := range h.mending.repairer.Take(from, answer) {
-		h.opts.Log.Repair(e, func(err error) { h.repaired(e.ID(), err) })
+		h.opts.Log.Repair(e, func(err error) { h.repaired(err) })
 	}
 }
 
 // repaired is called by the log when an entry was taken, or when it could not be.
-func (h *Host) repaired(id protocol.EntryID, err error) {
+func (h *Host) repaired(err error) {
 	var refused *storage.RepairError
 	var damage *storage.DamageError
 	switch {
@@ -131,13 +143,18 @@ func (h *Host) repaired(id protocol.EntryID, err error) {
 	case errors.As(err, &refused):
 		h.opts.Logger.Info("a repair was not taken", "reason", err.Error())
 	case errors.As(err, &damage):
-		h.onLoop(func() {
-			if h.mending.refused++; h.mending.refused >= repairRefusals {
-				h.fail(fault.New(fault.LogCorrupt, time.Now(), err, "the disk gives damage for entry %d after %d repairs", id.Index, h.mending.refused))
-			}
-		})
+		h.onLoop(func() { h.repairRefused(damage) })
 	default:
 		h.storageFailed("repairing the log", err)
+	}
+}
+
+// repairRefused counts that the disk gave damage for what was just written to it.
+func (h *Host) repairRefused(d *storage.DamageError) {
+	place := protocol.EntryID{Term: d.Term, Index: d.Index}
+	h.mending.refused[place]++
+	if n := h.mending.refused[place]; n >= repairRefusals {
+		h.fail(fault.New(fault.LogCorrupt, time.Now(), d, "the disk gives damage for entry %d after %d repairs", d.Index, n))
 	}
 }
 

@@ -23,6 +23,7 @@ type rotting struct {
 	stores  map[protocol.MemberID]*filelog.Store
 	durable map[protocol.MemberID]*ledgerDisk // nil: the state machines are in memory
 	tune    func(*host.Options)               // nil: as they are
+	rules   map[protocol.MemberID][]vfs.Rule  // of their disks
 }
 
 const rotDir = "d"
@@ -35,10 +36,17 @@ func rottingGroup(t *testing.T, durable bool, f func(*rotting)) {
 
 func tunedGroup(t *testing.T, durable bool, tune func(*host.Options), f func(*rotting)) {
 	t.Helper()
-	r := &rotting{tune: tune, disks: map[protocol.MemberID]*vfs.Mem{}, stores: map[protocol.MemberID]*filelog.Store{}}
+	newRotting(t, durable, func(r *rotting) { r.tune = tune }, f)
+}
+
+// newRotting prepares the group by before, and runs f with it.
+func newRotting(t *testing.T, durable bool, before, f func(*rotting)) {
+	t.Helper()
+	r := &rotting{disks: map[protocol.MemberID]*vfs.Mem{}, rules: map[protocol.MemberID][]vfs.Rule{}, stores: map[protocol.MemberID]*filelog.Store{}}
 	if durable {
 		r.durable = map[protocol.MemberID]*ledgerDisk{}
 	}
+	before(r)
 	bubble(t, 3, r.onFiles, func(g *group) {
 		r.group = g
 		f(r)
@@ -58,7 +66,7 @@ func (r *rotting) onFiles(o *host.Options) {
 	if old := r.stores[o.ID]; old != nil {
 		old.Close() //nolint:errcheck // its host has closed the log
 	}
-	s, err := filelog.Open(r.disks[o.ID], rotDir, opts)
+	s, err := filelog.Open(vfs.NewFaulty(r.disks[o.ID], r.rules[o.ID]...), rotDir, opts)
 	if err != nil {
 		panic(err)
 	}
@@ -94,36 +102,57 @@ var bits = map[string]func(r filelog.Record) int64{
 	"payload's checksum":  func(r filelog.Record) int64 { return r.Size - 1 },
 }
 
-// spoil flips a bit of a live record on a member's disk.
-func (r *rotting) spoil(m *member, index protocol.Index, at func(filelog.Record) int64) {
+// spoil flips a bit of a live record on a member's disk, and gives what it was in.
+func (r *rotting) spoil(m *member, index protocol.Index, at func(filelog.Record) int64) place {
 	r.t.Helper()
-	disk := r.disks[m.id]
-	var record filelog.Record
-	_, err := filelog.Inspect(disk, rotDir, func(x filelog.Record) error {
+	p := place{disk: r.disks[m.id]}
+	_, err := filelog.Inspect(p.disk, rotDir, func(x filelog.Record) error {
 		if x.Entry.Index == index && x.Status == filelog.Live {
-			record = x
+			p.file, p.offset = x.File, x.Offset+at(x)
 		}
 		return nil
 	})
-	if err != nil || record.File == "" {
-		r.t.Fatalf("the record of entry %d was not found: %v", index, err)
+	if err == nil {
+		p.whole, err = p.read()
 	}
-	f, err := disk.OpenReadWrite(record.File)
+	if err == nil {
+		err = p.write(p.whole ^ 0x20)
+	}
+	if err != nil || p.file == "" {
+		r.t.Fatalf("spoiling the record of entry %d at %s:%d: %v", index, p.file, p.offset, err)
+	}
+	return p
+}
+
+// place is one byte on a disk.
+type place struct {
+	disk   *vfs.Mem
+	file   string
+	offset int64
+	whole  byte // as it was
+}
+
+func (p place) read() (byte, error) {
+	f, err := p.disk.Open(p.file)
 	if err != nil {
-		r.t.Fatal(err)
+		return 0, err
 	}
 	defer f.Close()
 	b := make([]byte, 1)
-	if _, err := f.ReadAt(b, record.Offset+at(record)); err != nil {
-		r.t.Fatal(err)
+	_, err = f.ReadAt(b, p.offset)
+	return b[0], err
+}
+
+func (p place) write(b byte) error {
+	f, err := p.disk.OpenReadWrite(p.file)
+	if err != nil {
+		return err
 	}
-	b[0] ^= 0x20
-	if _, err := f.WriteAt(b, record.Offset+at(record)); err != nil {
-		r.t.Fatal(err)
+	defer f.Close()
+	if _, err := f.WriteAt([]byte{b}, p.offset); err != nil {
+		return err
 	}
-	if err := f.Sync(); err != nil {
-		r.t.Fatal(err)
-	}
+	return f.Sync()
 }
 
 // fill proposes n commands of one length and gives what all have applied.

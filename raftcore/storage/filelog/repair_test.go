@@ -345,3 +345,42 @@ func afterFailedSync(t *testing.T, bugs mutation.Set) (found, left protocol.Inde
 	}
 	return found, left
 }
+
+// A disk that spoils what a repair writes gives a *storage.DamageError that names the first
+// entry of the place, which stays damaged; all of its entries must come again.
+func TestARepairThatIsReadBackDamaged(t *testing.T) {
+	write := func(ts *testStore) {
+		for i := range protocol.Index(8) {
+			ts.append(command(1, i+1, 300))
+		}
+	}
+	ts := spoilt(t, write, 3, 4)
+	spoil := func() {}
+	disk := vfs.NewFaulty(ts.fs, vfs.Rule{Op: vfs.OpSync, Pattern: "*.seg", Before: func() { spoil() }})
+	var err error
+	if ts.Store, err = Open(disk, "d", ts.opts); err != nil {
+		t.Fatal(err)
+	}
+	defer ts.Store.Close()
+	third, fourth := command(1, 3, 300), command(1, 4, 300)
+	if err := repairOne(ts.Log, third); err != nil {
+		t.Fatalf("the first of two entries: %v", err)
+	}
+	h := ts.Log.mu.holes[0]
+	spoil = func() { flip(t, ts.fs, h.segment.name, h.from+60) }
+	damage, ok := errors.AsType[*storage.DamageError](repairOne(ts.Log, fourth))
+	spoil = func() {}
+	if !ok || damage.Index != 3 || damage.Term != 1 {
+		t.Fatalf("a repair that was spoilt gives %v", damage)
+	}
+	if err := repairOne(ts.Log, fourth); err != nil {
+		t.Fatalf("one of two entries again: %v", err)
+	}
+	if got := indexes(ts.Log.Damaged()); !slices.Equal(got, []protocol.Index{3, 4}) {
+		t.Errorf("with one of two entries %v are damaged", got)
+	}
+	if err := repairOne(ts.Log, third); err != nil {
+		t.Fatalf("the other one again: %v", err)
+	}
+	ts.expect()
+}
