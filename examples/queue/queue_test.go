@@ -31,7 +31,7 @@ func inOrder(history []sim.Event) error {
 		case len(in) > 0 && e.Result.Value == in[0]:
 			in = in[1:]
 		case len(in) > 0 || !errors.Is(e.Result.Err, ErrEmpty):
-			return fmt.Errorf("take at index %d gave %v, %w; in the queue were %q", e.Index, e.Result.Value, e.Result.Err, in)
+			return fmt.Errorf("take at index %d gave %+v; in the queue were %q", e.Index, e.Result, in)
 		}
 	}
 	return nil
