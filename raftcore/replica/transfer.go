@@ -63,9 +63,10 @@ func (r *Replica) successor() protocol.MemberID {
 }
 
 // isNear reports whether a follower lacks so little of what is committed that it can have the
-// whole log soon.
+// whole log soon. What a new leader has from its predecessors may be committed, though it does
+// not know it yet.
 func (r *Replica) isNear(p *progress.Progress) bool {
-	return p.Match+protocol.Index(r.cfg.MaxPromotionLag) >= r.commit
+	return p.Match+protocol.Index(r.cfg.MaxPromotionLag) >= max(r.commit, r.ownFirst-1)
 }
 
 // continueTransfer lets the target campaign as soon as it has the whole log.
