@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/pprof"
+	"runtime/trace"
 	"time"
 )
 
@@ -29,7 +30,7 @@ var errNotMeasured = errors.New("this is not measured here")
 
 // serve is the child. It opens the group in dir, says so with an empty reply, and
 // measures what it is asked for until its input ends.
-func serve(open func(dir string) (library, error), dir, profile string) error {
+func serve(open func(dir string) (library, error), dir, profile, traced string) error {
 	l, err := open(dir)
 	if err != nil {
 		return err
@@ -37,6 +38,13 @@ func serve(open func(dir string) (library, error), dir, profile string) error {
 	defer l.close()
 	if profile != "" {
 		stop, err := startProfiles(profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	if traced != "" {
+		stop, err := startTrace(traced)
 		if err != nil {
 			return err
 		}
@@ -83,6 +91,17 @@ func startProfiles(file string) (stop func(), err error) {
 	}, pprof.StartCPUProfile(cpu)
 }
 
+func startTrace(file string) (stop func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		trace.Stop()
+		f.Close()
+	}, trace.Start(f)
+}
+
 // child is the parent's end of it.
 type child struct {
 	name string
@@ -93,11 +112,8 @@ type child struct {
 
 // startChild runs this program again as the child for a library and waits until its
 // group has a leader.
-func startChild(name, library, binary, dir, profile string) (*child, error) {
-	args := []string{"-serve", library, "-dir", dir}
-	if profile != "" {
-		args = append(args, "-profile", profile+name)
-	}
+func startChild(name, library, binary, dir string, records []string) (*child, error) {
+	args := append([]string{"-serve", library, "-dir", dir}, records...)
 	c := &child{name: name, cmd: exec.Command(binary, args...)} //nolint:noctx // it ends with its input
 	c.cmd.Stderr = os.Stderr
 	var err error

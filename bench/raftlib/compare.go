@@ -58,7 +58,7 @@ func startAll(o *options) ([]*child, error) {
 	}
 	var children []*child
 	start := func(name, library, binary string) error {
-		c, err := startChild(name, library, binary, filepath.Join(o.dir, name), o.profile)
+		c, err := startChild(name, library, binary, filepath.Join(o.dir, name), o.records(name))
 		if err == nil {
 			children = append(children, c)
 		}

@@ -6,8 +6,9 @@
 // A child process for each library (child.go) with the load and its figures (load.go);
 // the turns (compare.go); one group of files for each library: quorate.go, etcd*.go,
 // hashicorp.go, and floor.go, which is no Raft but the least that durable replication
-// costs. targets.go, report.go and plot.go make the page of docs/ with its pictures;
-// the page's words are in benchmarks.md.tmpl.
+// costs. targets.go, report.go, remarks.go and plot.go make the page of docs/ with its
+// pictures; the page's words are in benchmarks.md.tmpl, and in remarks.md.tmpl what is known
+// about the points that miss their targets.
 //
 // # Never here
 //
@@ -24,6 +25,7 @@
 // # How to add
 //
 // A library: a file that implements library, a line in main.go, a look in plot.go, and what it
-// does in benchmarks.md.tmpl. To compare two builds of our own core: -only quorate -also
-// old=path/of/the/other/binary.
+// does in benchmarks.md.tmpl. A point: a line in main.go, its target in targets.go, and once it was
+// looked at (-profile, -trace) its remark in remarks.md.tmpl. To compare two builds of our
+// own core: -only quorate -also old=path/of/the/other/binary.
 package main

@@ -33,6 +33,7 @@ type options struct {
 	docs       string
 	serve      string
 	profile    string
+	trace      string
 }
 
 func main() {
@@ -49,6 +50,7 @@ func main() {
 	flag.StringVar(&o.docs, "docs", "", "write benchmarks.md and its pictures into this folder")
 	flag.StringVar(&o.serve, "serve", "", "for the program's own use: be the process of one library")
 	flag.StringVar(&o.profile, "profile", "", "write profiles of CPU and allocations of each library into files with this prefix")
+	flag.StringVar(&o.trace, "trace", "", "write an execution trace of each library into a file with this prefix; for short runs, read by go tool trace")
 	flag.Parse()
 	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "raftlib:", err)
@@ -78,7 +80,7 @@ func (o *options) run() error {
 func (o *options) child() error {
 	for _, l := range libraries {
 		if l.name == o.serve {
-			return serve(l.open, o.dir, o.profile)
+			return serve(l.open, o.dir, o.profile, o.trace)
 		}
 	}
 	return fmt.Errorf("there is no library %q", o.serve)
@@ -110,6 +112,17 @@ func (o *options) wanted(name string) bool {
 		}
 	}
 	return false
+}
+
+// records are the arguments with which a child writes its profiles and its trace.
+func (o *options) records(name string) (args []string) {
+	if o.profile != "" {
+		args = append(args, "-profile", o.profile+name)
+	}
+	if o.trace != "" {
+		args = append(args, "-trace", o.trace+name)
+	}
+	return args
 }
 
 // points gives what is to be measured.
