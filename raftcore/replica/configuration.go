@@ -107,7 +107,8 @@ func (r *Replica) appendConfiguration(e protocol.Entry) {
 // began. Until then it has been on one before them, and so it must not have led.
 func (r *Replica) takeRepaired(entries []protocol.Entry) {
 	for _, e := range entries {
-		if e.Index <= r.configurations[0].id.Index || !r.log.has(e.ID()) {
+		// The disk is behind: it may still hold what is cut off or compacted here.
+		if e.Index <= r.configurations[0].id.Index || !r.log.has(e.ID()) && !r.cfg.Mutation.Has(mutation.RepairedCutOff) {
 			continue
 		}
 		i, known := slices.BinarySearchFunc(r.configurations, e.Index, func(c configuration, i protocol.Index) int { return cmp.Compare(c.id.Index, i) })

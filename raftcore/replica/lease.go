@@ -48,6 +48,9 @@ func (r *Replica) renewLease() {
 		return
 	}
 	l.start, l.held, l.round = l.asked, true, 0
+	if r.cfg.Mutation.Has(mutation.LeaseFromAnswer) {
+		l.start = l.ticks
+	}
 }
 
 // hasLease reports whether nobody else can lead now.

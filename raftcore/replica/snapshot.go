@@ -60,7 +60,9 @@ func (r *Replica) snapshotReceived(in SnapshotReceived) {
 func (r *Replica) install(in SnapshotReceived) {
 	last := in.Meta.Last
 	// On disk the old log stands until this is durable: of it, what is committed counts.
-	r.writes.stable = min(r.writes.stable, r.commit)
+	if !r.cfg.Mutation.Has(mutation.InstallKeepsStable) {
+		r.writes.stable = min(r.writes.stable, r.commit)
+	}
 	seq := r.writes.next(r.commit+1, last.Index)
 	r.writes.installSeq = seq
 	r.log.reset(last)

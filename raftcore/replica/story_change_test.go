@@ -18,6 +18,22 @@ func (s *story) joinCluster(t *testing.T, d *datadriven.TestData) error {
 	return s.start(s.join(protocol.MemberID(id)))
 }
 
+// startAgain starts a member from its disk. When that is damaged, no record of a
+// configuration can be read.
+func (s *story) startAgain(t *testing.T, d *datadriven.TestData) error {
+	m := s.who(t, d, "id")
+	state := m.disk.state()
+	if d.HasArg("damaged") {
+		state.Configurations = nil
+	}
+	return s.startFrom(m, state)
+}
+
+// repaired tells a member the configurations that its disk holds now, behind as that may be.
+func (s *story) repaired(m *member) error {
+	return s.step(m, replica.Repaired{Configurations: m.disk.state().Configurations})
+}
+
 // changeMembers asks a member for the change that the arguments describe.
 func (s *story) changeMembers(t *testing.T, d *datadriven.TestData) error {
 	var c membership.Change

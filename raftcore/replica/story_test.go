@@ -60,7 +60,8 @@ func bugs() map[string]mutation.Set {
 		"VoteTwice": mutation.VoteTwice, "LateRefusalEchoes": mutation.LateRefusalEchoes,
 		"LeadWithoutQuorum": mutation.LeadWithoutQuorum, "LeadWhileDiskHangs": mutation.LeadWhileDiskHangs,
 		"SnapshotGoesBack": mutation.SnapshotGoesBack, "SnapshotDropsTail": mutation.SnapshotDropsTail,
-		"LeaderCountsUnsynced": mutation.LeaderCountsUnsynced,
+		"LeaderCountsUnsynced": mutation.LeaderCountsUnsynced, "LeaseFromAnswer": mutation.LeaseFromAnswer,
+		"InstallKeepsStable": mutation.InstallKeepsStable, "RepairedCutOff": mutation.RepairedCutOff,
 	}
 }
 
@@ -105,7 +106,8 @@ var commands = map[string]command{
 	"fail-snap":    onMember(func(s *story, m *member) error { return s.snapshot(m, true) }),
 	"crash":        onMember(func(s *story, m *member) error { s.crash(m); return nil }),
 	"wipe":         onMember(func(s *story, m *member) error { s.wipe(m); return nil }),
-	"start":        onMember(func(s *story, m *member) error { return s.start(m) }),
+	"start":        (*story).startAgain,
+	"repaired":     onMember(func(s *story, m *member) error { return s.repaired(m) }),
 	"resign":       onMember(func(s *story, m *member) error { return s.step(m, replica.Resign{}) }),
 	"fitness":      (*story).setFitness,
 	"join":         (*story).joinCluster,

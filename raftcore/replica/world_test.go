@@ -106,7 +106,9 @@ func (w *world) startAll() error {
 }
 
 // start boots a member from its disk.
-func (w *world) start(m *member) error {
+func (w *world) start(m *member) error { return w.startFrom(m, m.disk.state()) }
+
+func (w *world) startFrom(m *member, log protocol.LogState) error {
 	w.boots++
 	cfg := w.config
 	cfg.ID, cfg.Incarnation, cfg.Boot, cfg.Seed, cfg.Mutation = m.id, m.inc, w.boots, uint64(w.boots)*7919+cfg.Seed, w.mutation
@@ -118,7 +120,7 @@ func (w *world) start(m *member) error {
 	if n := len(m.done); n > 0 && m.done[n-1].Index > applied.Index {
 		applied = m.done[n-1].ID()
 	}
-	r, err := replica.New(cfg, replica.Restore{Hard: m.disk.hard, Log: m.disk.state(), Applied: applied, Membership: membership})
+	r, err := replica.New(cfg, replica.Restore{Hard: m.disk.hard, Log: log, Applied: applied, Membership: membership})
 	if err != nil {
 		return err
 	}

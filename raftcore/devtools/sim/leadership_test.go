@@ -7,11 +7,12 @@ import (
 )
 
 // leases has leaders answer reads without asking, while they are cut off, sleep, hand over and
-// fall, and while the clocks run at different speeds.
+// fall, while answers come late, and while the clocks run at different speeds.
 func leases(o *Options) {
+	drawn := o.Faults
 	staleLeaders(o)
 	o.Members = max(3, o.Members)
-	o.Faults |= Drift | o.Faults&(Transfer|Crash)
+	o.Faults |= Drift | drawn&(Transfer|Crash|Regicide|Delay)
 	o.FaultEvery = 40 * Millisecond
 	o.ClientEvery = 2 * Millisecond
 	o.LeaseTicks, o.Serial = longestLease(o.ElectionTicks), false

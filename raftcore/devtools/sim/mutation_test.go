@@ -46,14 +46,16 @@ var catches = map[string]catch{
 	"CatchUpCapped":        {bug: mutation.CatchUpCapped, favour: smallMemories, all: []Property{Liveness}},
 
 	// Snapshots (section 7).
-	"SnapshotGoesBack":  {bug: mutation.SnapshotGoesBack, favour: chunks, all: []Property{Order, Invariants, StateMachineSafety, NoPanic, QuorumDisks}},
-	"SnapshotDropsTail": {bug: mutation.SnapshotDropsTail, room: "replica", test: stories},
+	"SnapshotGoesBack":   {bug: mutation.SnapshotGoesBack, favour: chunks, all: []Property{Order, Invariants, StateMachineSafety, NoPanic, QuorumDisks}},
+	"SnapshotDropsTail":  {bug: mutation.SnapshotDropsTail, room: "replica", test: stories},
+	"InstallKeepsStable": {bug: mutation.InstallKeepsStable, room: "replica", test: stories},
 
 	// Reads (section 8; thesis section 6.4).
 	"ReadWithoutQuorum":           {bug: mutation.ReadWithoutQuorum, favour: staleLeaders, all: []Property{ClientsView}},
 	"ReadFromNewLeaderBeforeNoOp": {bug: mutation.ReadFromNewLeaderBeforeNoOp, favour: staleLeaders, all: []Property{ClientsView}},
 	"LateRefusalEchoes":           {bug: mutation.LateRefusalEchoes, favour: echoes, all: []Property{ClientsView}},
 	"LeaseWithoutDrift":           {bug: mutation.LeaseWithoutDrift, favour: driftingLeases, all: []Property{ClientsView}},
+	"LeaseFromAnswer":             {bug: mutation.LeaseFromAnswer, room: "replica", test: stories},
 	"LeaseAfterTransfer":          {bug: mutation.LeaseAfterTransfer, favour: handingOver, all: []Property{ClientsView}},
 
 	// Clients (section 8; thesis section 6.3).
@@ -67,6 +69,7 @@ var catches = map[string]catch{
 	"ChangeEffectOnCommit":      {bug: mutation.ChangeEffectOnCommit, favour: reshaped, all: []Property{QuorumDisks, ElectionSafety}},
 	"JointNeedsOnlyNew":         {bug: mutation.JointNeedsOnlyNew, favour: reshaped, all: []Property{QuorumDisks}},
 	"WipedVolumeVotes":          {bug: mutation.WipedVolumeVotes, room: "replica", test: stories},
+	"RepairedCutOff":            {bug: mutation.RepairedCutOff, room: "replica", test: stories},
 	"SilentWhenRemoved":         {bug: mutation.SilentWhenRemoved, room: "replica", test: stories},
 	"RemovedLeaderCountsItself": {bug: mutation.RemovedLeaderCountsItself, favour: reshaped, all: []Property{QuorumDisks}},
 

@@ -64,6 +64,9 @@ const (
 	GhostEntries                                // recovery leaves what an overwrite has cut off
 	UnboundedLength                             // memory is allocated for whatever length stands on the disk
 	WipedVoter                                  // an empty volume is opened as if it had always been so
+	LeaseFromAnswer                             // a lease counts from when the answers came, not from when the round began
+	InstallKeepsStable                          // an install leaves what was durable of the old log counted for the new one
+	RepairedCutOff                              // a repaired configuration counts that was cut off the log meanwhile
 )
 
 // Has reports whether the bug b is on.
