@@ -26,7 +26,7 @@ func newChanging(seed uint64) *chaos {
 func TestRandomRunsChangeTheMembership(t *testing.T) {
 	seeds := *changeSeeds
 	if testing.Short() {
-		seeds /= 4
+		seeds /= 2
 	}
 	total := changeCounts{}
 	for seed := range seeds {
