@@ -91,6 +91,9 @@ func (p *Progress) State() State { return p.state }
 // Heard reports whether the follower has answered this leader at all.
 func (p *Progress) Heard() bool { return p.known }
 
+// Incarnation gives that of the volume that was heard last; 0 before any was.
+func (p *Progress) Incarnation() protocol.Incarnation { return p.incarnation }
+
 // Inflight gives the number of unanswered requests with entries.
 func (p *Progress) Inflight() int { return len(p.inflight) }
 

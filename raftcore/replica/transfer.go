@@ -29,9 +29,11 @@ func (r *Replica) startTransfer(to protocol.MemberID) {
 	r.transfer = transfer{to: to}
 }
 
-// mayLead reports whether a follower is a voter that will stay one.
+// mayLead reports whether a follower is a voter that will stay one. A volume that was wiped
+// does not campaign.
 func (r *Replica) mayLead(id protocol.MemberID) bool {
-	return slices.Contains(r.voters.Incoming, id) && r.follower(id) != nil
+	p := r.follower(id)
+	return p != nil && slices.Contains(r.voters.Incoming, id) && (!p.Heard() || r.remembers(id, p.Incarnation()))
 }
 
 // successor gives the voter that was heard lately and should lead next: one that lacks little
