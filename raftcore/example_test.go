@@ -78,7 +78,7 @@ func start(dir string, self protocol.MemberID, members protocol.Membership, l ne
 	return host.Start(host.Options{
 		ID: self, Incarnation: store.Identity.Incarnation, Membership: store.Identity.Membership,
 		Log: store.Log, Votes: store.Votes, Snapshots: store.Snapshots,
-		Machine: new(counter), Serializer: codec.Msgpack{},
+		Machine: new(counter), Serializer: codec.Msgpack{}, RecordIncarnations: true,
 		Connect: func(h transport.Handler) (transport.Comms, error) {
 			return tcp.New(tcp.Options{
 				Self: self, ClusterID: cluster, Incarnation: store.Identity.Incarnation,

@@ -34,7 +34,8 @@ func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener
 		Log: store.Log, Votes: store.Votes, Snapshots: store.Snapshots,
 		Machine: sm, Serializer: codec.Msgpack{},
 		ElectionTimeout: m.cfg.ElectionTimeout, HeartbeatInterval: m.cfg.HeartbeatInterval, SnapshotEntries: m.cfg.SnapshotEntries,
-		Faults: v.sink, OnUnrecoverable: m.app.OnUnrecoverable, Logger: m.log.WithName("raft"),
+		RecordIncarnations: true,
+		Faults:             v.sink, OnUnrecoverable: m.app.OnUnrecoverable, Logger: m.log.WithName("raft"),
 		OnStateChange: func(s host.State) {
 			m.log.Info("raft state", "role", s.Role.String(), "term", s.Term, "leader", s.Leader)
 		},

@@ -23,6 +23,7 @@ const (
 	InvariantBroken  Kind = "InvariantBroken"  // Raft itself saw what must never be
 	ConfigInvalid    Kind = "ConfigInvalid"    // the configuration cannot work
 	TLSInvalid       Kind = "TLSInvalid"       // certificates cannot be read or do not fit
+	VolumeLost       Kind = "VolumeLost"       // another volume is recorded for this member: this one has forgotten what that had
 )
 
 // Remedy is what helps against a fault.
@@ -48,6 +49,7 @@ var remedies = map[Kind]Remedy{
 	InvariantBroken:  ReplaceMember,
 	ConfigInvalid:    Operator,
 	TLSInvalid:       Operator,
+	VolumeLost:       ReplaceMember,
 }
 
 // Kinds gives every kind, in alphabetical order.

@@ -262,7 +262,7 @@ func TestCrashBeforeInstallation(t *testing.T) {
 // Every kind of fault is provoked by a test here or, where it is met there, of package
 // node/server.
 func TestKindsAreComplete(t *testing.T) {
-	here := []fault.Kind{fault.LogCorrupt, fault.SnapshotCorrupt, fault.MetaCorrupt, fault.ConfigInvalid}
+	here := []fault.Kind{fault.LogCorrupt, fault.SnapshotCorrupt, fault.MetaCorrupt, fault.ConfigInvalid, fault.VolumeLost}
 	for _, c := range running {
 		here = append(here, c.kind)
 	}

@@ -44,18 +44,19 @@ type Host struct {
 	diskHealth atomic.Pointer[DiskHealth]
 
 	// The loop's own.
-	spare   work // memory for the inbox
-	outbox  []protocol.Message
-	writes  []write
-	lastSeq uint64
-	read    time.Time // when the clock was proposed last for the sessions; zero: not in this leadership
-	disk    diskMonitor
-	ticked  time.Time // up to when ticks were stepped, with leases
-	held    heldProposals
-	mending mending
-	space   fullness
-	fitness [reasons]replica.FitnessLevel
-	peers   peers
+	spare    work // memory for the inbox
+	outbox   []protocol.Message
+	writes   []write
+	lastSeq  uint64
+	read     time.Time // when the clock was proposed last for the sessions; zero: not in this leadership
+	disk     diskMonitor
+	ticked   time.Time // up to when ticks were stepped, with leases
+	recordAt time.Time // when volumes may be recorded next
+	held     heldProposals
+	mending  mending
+	space    fullness
+	fitness  [reasons]replica.FitnessLevel
+	peers    peers
 
 	stop       chan struct{} // closed by Close or by a decision to end
 	stopOnce   sync.Once

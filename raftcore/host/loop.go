@@ -30,6 +30,7 @@ func (h *Host) loop() {
 			h.mend()
 			h.readClock(now)
 			h.setPeers(now)
+			h.recordIncarnations(now)
 		case <-h.inbox.wake:
 			runtime.Gosched() // let everybody leave work who is about to: one batch instead of two
 		}

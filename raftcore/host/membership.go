@@ -51,7 +51,7 @@ func (h *Host) membershipChanged(m *replica.MembershipChange) {
 	h.opts.Logger.Info("membership", "entry", m.ID.Index, "voters", m.Membership.Voters(), "before", m.Membership.Outgoing,
 		"learners", m.Membership.Learners(), "committed", m.Committed, "removed", m.Removed)
 	if m.Foreign {
-		h.fail(fault.New(fault.IdentityMismatch, time.Now(), nil,
+		h.fail(fault.New(fault.VolumeLost, time.Now(), nil,
 			"the membership of entry %d records another volume for member %d than this one, which has incarnation %016x: what that volume had acknowledged is lost here; replace the member by one with a new ID",
 			m.ID.Index, h.opts.ID, uint64(h.opts.Incarnation)))
 		return

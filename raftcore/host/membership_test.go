@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
-	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -104,29 +103,6 @@ func TestAGroupMovesToOtherMembers(t *testing.T) {
 				t.Errorf("member %d has applied %v", m.id, got)
 			}
 		}
-	})
-}
-
-// A volume that was wiped and comes back under its old ID is fenced as soon as it learns that
-// another one is recorded for it.
-func TestAWipedVolumeIsFenced(t *testing.T) {
-	bubble(t, 3, nil, func(g *group) {
-		var volumes []protocol.Member
-		for _, m := range g.members {
-			volumes = append(volumes, protocol.Member{ID: m.id, Address: fmt.Sprint(m.id), Incarnation: protocol.Incarnation(m.id)})
-		}
-		g.alter(membership.Change{Update: volumes})
-		wiped := g.follower()
-		g.agree(1, 2, 3)
-		wiped.Close() //nolint:errcheck // it is well
-		wiped.log, wiped.votes, wiped.snapshots = memlog.NewLog(), &memlog.Votes{}, &memlog.Snapshots{}
-		g.change = func(o *host.Options) { o.Incarnation += 100 }
-		g.start(wiped)
-		g.until("the wiped volume is fenced", func() bool { return wiped.Fault() != nil })
-		if k := wiped.Fault().Kind; k != fault.IdentityMismatch {
-			t.Errorf("the fault is %v", k)
-		}
-		g.propose(g.leader(), "the others go on")
 	})
 }
 

@@ -103,6 +103,12 @@ type Options struct {
 	// have it, and the fault does not come.
 	RepairPatience time.Duration
 
+	// RecordIncarnations lets a leader change the membership by itself, once for each member:
+	// it records the Incarnation of the volume that it heard under the member's ID. From then
+	// on another volume under that ID, as after a disk was wiped, neither votes nor goes on:
+	// it gets the fault VolumeLost. Other changes may be refused meanwhile, as by any change.
+	RecordIncarnations bool
+
 	SessionTimeout time.Duration // of sessions opened here: idle for so long they expire; default 1 min
 	MaxSessions    int           // when one more is opened here, the least recently used one expires; default 4096
 	MaxAnswerBytes int           // of an answer kept for a session opened here; default 16 KiB
@@ -211,6 +217,7 @@ func (o *Options) validate() error {
 	need(o.MaxClockDrift >= 0 && o.MaxClockDrift < 100 && (!o.LeaseReads || o.leaseTicks() > 2*ticksPerHeartbeat),
 		fmt.Sprintf("MaxClockDrift is %d percent, which leaves %d ticks of a lease: it must be longer than two heartbeat intervals, %d ticks",
 			o.MaxClockDrift, o.leaseTicks(), 2*ticksPerHeartbeat))
+	need(!o.RecordIncarnations || o.Incarnation != 0, "RecordIncarnations is set and Incarnation is not: there is nothing to record of this member")
 	return errors.Join(errs...)
 }
 

@@ -66,6 +66,7 @@ type Progress struct {
 	boot        protocol.Boot
 	known       bool   // incarnation and boot have been heard
 	since       uint64 // answers to requests of earlier rounds count for nothing
+	first       protocol.Incarnation // of what was heard; stays over new lives
 }
 
 // Window bounds what a follower may have unanswered, so that one that takes nothing costs
@@ -146,6 +147,9 @@ const (
 // than the one that was heard before. Therefore neither is believed until a request that
 // was sent after the change is answered.
 func (p *Progress) Answered(i protocol.Incarnation, b protocol.Boot, round uint64) Life {
+	if p.first == 0 {
+		p.first = i
+	}
 	switch {
 	case round < p.since:
 		return PastLife
@@ -156,6 +160,10 @@ func (p *Progress) Answered(i protocol.Incarnation, b protocol.Boot, round uint6
 	p.known, p.incarnation, p.boot = true, i, b
 	return SameLife
 }
+
+// Volume gives the incarnation that was heard first; 0: none yet. One that was heard later is
+// that of a volume which took its place.
+func (p *Progress) Volume() protocol.Incarnation { return p.first }
 
 // Reset forgets how far the follower had come: it probes at next, and believes only
 // answers to requests of the round since or later. keepMatch is for a deliberate bug

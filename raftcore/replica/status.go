@@ -37,10 +37,11 @@ type FollowerStatus struct {
 	State         progress.State
 	Match         protocol.Index
 	Next          protocol.Index
-	Inflight      int  // requests with entries that are not answered
-	InflightBytes int  // of their entries
-	Silent        int  // ticks since it was heard
-	Unfit         bool // it said that it should not lead
+	Inflight      int                  // requests with entries that are not answered
+	InflightBytes int                  // of their entries
+	Silent        int                  // ticks since it was heard
+	Unfit         bool                 // it said that it should not lead
+	Volume        protocol.Incarnation // that was heard first in this term; 0: none yet
 
 	Departing bool // it was removed, and is fed until it may have learned of it
 }
@@ -57,7 +58,7 @@ func (r *Replica) Status() Status {
 	for i := range r.followers {
 		p := &r.followers[i]
 		s.Followers = append(s.Followers, FollowerStatus{
-			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), InflightBytes: p.InflightBytes(), Silent: p.Silent, Unfit: p.Unfit, Departing: p.Departing > 0,
+			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), InflightBytes: p.InflightBytes(), Silent: p.Silent, Unfit: p.Unfit, Volume: p.Volume(), Departing: p.Departing > 0,
 		})
 	}
 	return s
