@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"github.com/quorate/quorate/raftcore/internal/mutation"
 	"github.com/quorate/quorate/raftcore/progress"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
@@ -48,7 +49,8 @@ func (r *Replica) takeFetched(in Fetched) {
 // read may be of a log that was cut off since.
 func (r *Replica) ownEntries(entries []protocol.Entry) bool {
 	for i, e := range entries {
-		if e.Index != entries[0].Index+protocol.Index(i) || e.Index <= r.log.base.Index || !r.log.has(e.ID()) {
+		if e.Index != entries[0].Index+protocol.Index(i) || e.Index <= r.log.base.Index ||
+			!r.log.has(e.ID()) && !r.cfg.Mutation.Has(mutation.FetchedCutOff) {
 			return false
 		}
 	}

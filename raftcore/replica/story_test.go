@@ -61,7 +61,7 @@ func bugs() map[string]mutation.Set {
 		"LeadWithoutQuorum": mutation.LeadWithoutQuorum, "LeadWhileDiskHangs": mutation.LeadWhileDiskHangs,
 		"SnapshotGoesBack": mutation.SnapshotGoesBack, "SnapshotDropsTail": mutation.SnapshotDropsTail,
 		"LeaderCountsUnsynced": mutation.LeaderCountsUnsynced, "LeaseFromAnswer": mutation.LeaseFromAnswer,
-		"InstallKeepsStable": mutation.InstallKeepsStable, "RepairedCutOff": mutation.RepairedCutOff,
+		"InstallKeepsStable": mutation.InstallKeepsStable, "RepairedCutOff": mutation.RepairedCutOff, "FetchedCutOff": mutation.FetchedCutOff,
 	}
 }
 
@@ -101,6 +101,7 @@ var commands = map[string]command{
 	"persist":      (*story).persistSome,
 	"apply":        onMember(func(s *story, m *member) error { return s.applyAll(m) }),
 	"fetch":        onMember(func(s *story, m *member) error { return s.fetch(m) }),
+	"look":         onMember((*story).look),
 	"lose-read":    onMember((*story).loseFetch),
 	"snapshot":     onMember(func(s *story, m *member) error { return s.snapshot(m, false) }),
 	"fail-snap":    onMember(func(s *story, m *member) error { return s.snapshot(m, true) }),
@@ -310,6 +311,13 @@ func (s *story) persistSome(t *testing.T, d *datadriven.TestData) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// look lets the oldest Fetch read the log now; fetch answers it later.
+func (s *story) look(m *member) error {
+	f := m.fetches[0]
+	m.found = m.log.read(f.From, f.To, f.MaxBytes)
 	return nil
 }
 

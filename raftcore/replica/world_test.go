@@ -40,6 +40,7 @@ type member struct {
 	todo []protocol.Entry // given by Apply, not applied yet
 
 	fetches   []replica.Fetch
+	found     []protocol.Entry // by the first of them, which is not answered yet
 	snapshots []transfer
 	reads     []replica.ReadIndex
 	refused   []uint64
@@ -245,7 +246,10 @@ func (w *world) applyAll(m *member) error {
 func (w *world) fetch(m *member) error {
 	f := m.fetches[0]
 	m.fetches = m.fetches[1:]
-	entries := m.log.read(f.From, f.To, f.MaxBytes)
+	entries := m.found
+	if m.found = nil; entries == nil {
+		entries = m.log.read(f.From, f.To, f.MaxBytes)
+	}
 	return w.step(m, replica.Fetched{Fetch: f, Entries: entries, Err: entries == nil})
 }
 

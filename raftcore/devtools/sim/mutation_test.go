@@ -43,6 +43,7 @@ var catches = map[string]catch{
 	"KeepOldTail":          {bug: mutation.KeepOldTail, favour: shortReigns, all: []Property{LogMatching}, five: []Property{LogMatching}},
 	"ApplyUncommitted":     {bug: mutation.ApplyUncommitted, favour: shortReigns, all: []Property{Invariants}, five: []Property{StateMachineSafety}},
 	"CursorOnlyUp":         {bug: mutation.CursorOnlyUp, favour: lostLogs, all: []Property{Liveness, QuorumDisks}},
+	"FetchedCutOff":        {bug: mutation.FetchedCutOff, room: "replica", test: stories},
 	"CatchUpCapped":        {bug: mutation.CatchUpCapped, favour: smallMemories, all: []Property{Liveness}},
 
 	// Snapshots (section 7).

@@ -67,6 +67,7 @@ const (
 	LeaseFromAnswer                             // a lease counts from when the answers came, not from when the round began
 	InstallKeepsStable                          // an install leaves what was durable of the old log counted for the new one
 	RepairedCutOff                              // a repaired configuration counts that was cut off the log meanwhile
+	FetchedCutOff                               // a leader sends what was read of a log that was cut off since
 )
 
 // Has reports whether the bug b is on.
