@@ -356,25 +356,30 @@ func dials(seed uint64) []vfs.PowerLoss {
 	return []vfs.PowerLoss{{Keep: 0}, {Keep: 100}, {Keep: 50, Seed: seed}, {Keep: 80, Seed: seed, Sector: 4096}}
 }
 
-func (w *workload) crashEverywhere(rounds int) {
+// crashEverywhere crashes before each operation. With every, all dials are tried there, and
+// otherwise one or two of them in turn, which finds the same mistakes with more seeds in the
+// same time.
+func (w *workload) crashEverywhere(rounds int, every bool) {
 	n := uint64(0)
 	w.run(rounds, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		n++
-		if w.failed != "" {
-			return
+		for i, d := range dials(w.seed<<20 + n<<4) {
+			if w.failed == "" && (every || n%4 == uint64(i)) {
+				w.check(w.fs.Crash(d), fmt.Sprintf("crash before operation %d with %+v", n, d), w.crashes%nested == 0)
+			}
 		}
-		for _, d := range dials(w.seed<<20 + n<<4) {
-			w.check(w.fs.Crash(d), fmt.Sprintf("crash before operation %d with %+v", n, d), w.crashes%nested == 0)
+		if w.failed == "" && (every || n%3 == 0) {
+			w.check(w.fs.Kill(), fmt.Sprintf("kill before operation %d", n), n%killed == 0)
 		}
-		w.check(w.fs.Kill(), fmt.Sprintf("kill before operation %d", n), n%killed == 0)
 	})
 }
 
 var (
 	crashSeeds = flag.Uint64("crash-seeds", 5, "number of workloads that are crashed at each operation")
 	crashFrom  = flag.Uint64("crash-from", 0, "seed of the first one")
+	crashEvery = flag.Uint64("crash-every", 1, "of how many of them every outcome of a crash is tried at each operation")
 )
 
 func TestEveryPrefixOfWritesRecovers(t *testing.T) {
@@ -382,7 +387,7 @@ func TestEveryPrefixOfWritesRecovers(t *testing.T) {
 	crashes := 0
 	for seed := *crashFrom; seed < *crashFrom+*crashSeeds; seed++ {
 		w := newWorkload(t, seed)
-		w.crashEverywhere(12)
+		w.crashEverywhere(12, seed-*crashFrom < *crashEvery)
 		crashes += w.crashes
 		if w.failed != "" {
 			t.Fatalf("seed %d: %s", seed, w.failed)
@@ -398,7 +403,7 @@ func TestCrashesWhileFilesArePrepared(t *testing.T) {
 		w := newWorkload(t, seed)
 		w.opts.foreground = false
 		w.opts.salt = newSalt
-		w.crashEverywhere(12)
+		w.crashEverywhere(12, false)
 		if w.failed != "" {
 			t.Fatalf("seed %d: %s", seed, w.failed)
 		}
@@ -429,7 +434,7 @@ func TestCrashesFindLostSyncs(t *testing.T) {
 	for _, pattern := range []string{"*.seg", "meta"} {
 		w := newWorkload(t, 1)
 		w.between = func(fsys vfs.FS) vfs.FS { return lazy{fsys, pattern} }
-		w.crashEverywhere(12)
+		w.crashEverywhere(12, false)
 		if w.failed == "" {
 			t.Errorf("%d crashes did not find that %s is never synced", w.crashes, pattern)
 		}

@@ -123,10 +123,10 @@ func TestDamageIsNamedAndNeverCut(t *testing.T) {
 	var found outcomes
 	for _, seq := range seqs {
 		name := "d/log/" + segmentName(seq)
-		for at := int64(0); at < minSegmentSize; at += 5 {
-			if at == 40 {
-				at = dataStart - 1 // nothing is between header and data
-			}
+		for at := range int64(40) { // nothing is between header and data
+			found.flipped(ts, name, at)
+		}
+		for at := dataStart - 1 + int64(seq%11); at < minSegmentSize; at += 11 { // each bit in its turn
 			found.flipped(ts, name, at)
 		}
 	}
