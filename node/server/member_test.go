@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,19 +18,30 @@ import (
 	"github.com/quorate/quorate/raftcore/machine"
 )
 
-// freePorts gives n addresses on loopback that are free at the moment.
+// lastPort is what freePorts has looked at last. Processes begin far from each other.
+var lastPort atomic.Uint32
+
+func init() { lastPort.Store(uint32(os.Getpid()) * 256) }
+
+// freePorts gives n addresses on loopback that are free, and stay it while a test stops a
+// member and starts it again: no other test of this process gets them, and they are none of
+// those that the system gives to connections (from 32768 on).
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
 	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 20_000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+lastPort.Add(1)%20_000)
+		l, err := net.Listen("tcp", address)
 		if err != nil {
-			t.Fatal(err)
+			continue // somebody has it
 		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
+		l.Close()
+		if out = append(out, address); len(out) == n {
+			return out
+		}
 	}
-	return out
+	t.Fatalf("fewer than %d ports are free", n)
+	return nil
 }
 
 // testConfig gives a member of a one-member cluster in a directory of its own.
@@ -150,6 +163,8 @@ func TestDamagedLog(t *testing.T) {
 	if err := m.Ready(t.Context()); err == nil {
 		t.Error("a fenced member is ready")
 	}
+	// A member is fenced first, and then tells the list of faults.
+	await(t, "the fault is on the list", func() bool { return len(m.Faults()) > 0 })
 	if fs := m.Faults(); len(fs) != 1 || fs[0].Fault != string(fault.LogCorrupt) {
 		t.Errorf("faults are %+v", fs)
 	}

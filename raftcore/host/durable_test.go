@@ -14,12 +14,14 @@ import (
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
-// durableLedger keeps its state over restarts, as far as it was synced.
+// durableLedger keeps its state over restarts, as far as it was synced. A sync comes beside
+// Apply: what is synced is the state as of the last AppliedTo, never a part of what follows,
+// which would be applied once more after a restart.
 type durableLedger struct {
 	*ledger
-	disk *ledgerDisk
-	last protocol.EntryID
-	mu   sync.Mutex
+	disk    *ledgerDisk
+	mu      sync.Mutex
+	settled ledgerDisk // as of the last AppliedTo
 }
 
 // ledgerDisk is what survives a process.
@@ -31,17 +33,20 @@ type ledgerDisk struct {
 
 func (d *durableLedger) Applied() protocol.EntryID { return d.disk.last }
 
-func (d *durableLedger) AppliedTo(id protocol.EntryID) {
+func (d *durableLedger) AppliedTo(id protocol.EntryID) { d.settle(id, nil) }
+
+// settle is called by the goroutine that applies, between two calls of Apply.
+func (d *durableLedger) settle(id protocol.EntryID, records map[string][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last = id
+	d.settled = ledgerDisk{d.all(), id, records}
 }
 
 func (d *durableLedger) Sync() (protocol.EntryID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.disk.entries, d.disk.last = d.all(), d.last
-	return d.last, nil
+	*d.disk = d.settled
+	return d.settled.last, nil
 }
 
 func (d *durableLedger) Restore(last protocol.EntryID, r io.Reader) error {
@@ -58,8 +63,10 @@ var _ machine.Durable = (*durableLedger)(nil)
 // keepingLedger keeps the host's records too.
 type keepingLedger struct {
 	*durableLedger
-	records map[string][]byte // under durableLedger's lock
+	records map[string][]byte // of the goroutine that applies
 }
+
+func (k *keepingLedger) AppliedTo(id protocol.EntryID) { k.settle(id, maps.Clone(k.records)) }
 
 var _ machine.Keeper = (*keepingLedger)(nil)
 
@@ -71,8 +78,6 @@ func (k *keepingLedger) ApplyAndKeep(cs []machine.Command, rs []machine.Result, 
 	if err != nil {
 		return err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	for _, r := range records {
 		if r.Value == nil {
 			delete(k.records, string(r.Key))
@@ -92,17 +97,8 @@ func (k *keepingLedger) Kept(f func(machine.Record) error) error {
 	return nil
 }
 
-func (k *keepingLedger) Sync() (protocol.EntryID, error) {
-	k.mu.Lock()
-	k.disk.records = maps.Clone(k.records)
-	k.mu.Unlock()
-	return k.durableLedger.Sync()
-}
-
 // Snapshot puts the records behind the entries, marked by an empty one.
 func (k *keepingLedger) Snapshot() (machine.Snapshot, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	all := append(k.all(), "")
 	for _, key := range slices.Sorted(maps.Keys(k.records)) {
 		all = append(all, key, string(k.records[key]))
@@ -114,16 +110,15 @@ func (k *keepingLedger) Restore(last protocol.EntryID, r io.Reader) error {
 	if err := k.ledger.Restore(last, r); err != nil {
 		return err
 	}
-	k.mu.Lock()
 	k.ledger.mu.Lock()
 	k.records = map[string][]byte{}
 	at := slices.Index(k.entries, "")
 	for i := at + 1; i < len(k.entries); i += 2 {
 		k.records[k.entries[i]] = []byte(k.entries[i+1])
 	}
-	k.entries, k.last = k.entries[:at], last
+	k.entries = k.entries[:at]
 	k.ledger.mu.Unlock()
-	k.mu.Unlock()
+	k.AppliedTo(last)
 	_, err := k.Sync()
 	return err
 }
@@ -143,9 +138,39 @@ func durably(o *host.Options, disks map[protocol.MemberID]*ledgerDisk) {
 	if disks[o.ID] == nil {
 		disks[o.ID] = &ledgerDisk{}
 	}
-	d := &durableLedger{ledger: o.Machine.(*ledger), disk: disks[o.ID], last: disks[o.ID].last}
-	d.entries = d.disk.entries
+	d := &durableLedger{ledger: o.Machine.(*ledger), disk: disks[o.ID], settled: *disks[o.ID]}
+	d.entries = slices.Clone(d.disk.entries)
 	o.Machine = d
+}
+
+// A sync between Apply and AppliedTo keeps nothing of what was applied: after a restart the
+// host applies it again.
+func TestASyncBesideApply(t *testing.T) {
+	disks := map[protocol.MemberID]*ledgerDisk{}
+	open := func() *keepingLedger {
+		o := &host.Options{ID: 1, Machine: &ledger{}}
+		keepingly(o, disks)
+		return o.Machine.(*keepingLedger)
+	}
+	apply := func(k *keepingLedger, payload string) {
+		record := func() ([]machine.Record, error) {
+			return []machine.Record{{Key: []byte(payload), Value: []byte{1}}}, nil
+		}
+		if err := k.ApplyAndKeep([]machine.Command{{Payload: []byte(payload)}}, make([]machine.Result, 1), record); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := open()
+	apply(k, "first")
+	k.AppliedTo(protocol.EntryID{Term: 1, Index: 1})
+	apply(k, "second")
+	if id, err := k.Sync(); id.Index != 1 || err != nil {
+		t.Errorf("synced up to %+v, %v", id, err)
+	}
+	k = open()
+	if got := k.all(); len(got) != 1 || len(k.records) != 1 || k.Applied().Index != 1 {
+		t.Errorf("%q, %q and %+v were kept", got, k.records, k.Applied())
+	}
 }
 
 // A state machine with files of its own is synced in place of snapshots; a laggard gets a

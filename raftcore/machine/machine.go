@@ -69,7 +69,9 @@ type Durable interface {
 	Applied() protocol.EntryID
 
 	// Sync makes everything applied so far durable and gives its last entry. The
-	// host then may drop the log up to there. It runs beside Apply.
+	// host then may drop the log up to there. It runs beside Apply: what it keeps must be
+	// the state as of the entry that it gives, and not a part of what is applied at the
+	// moment, which would be applied once more after a restart.
 	Sync() (protocol.EntryID, error)
 }
 
