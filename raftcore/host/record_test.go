@@ -83,13 +83,7 @@ func TestVolumesAreRecordedOnce(t *testing.T) {
 // somebody asks for is made.
 func TestVolumesAreRecordedWhenAllVotersWereHeard(t *testing.T) {
 	withVolumes(t, true, func(v *volumes) {
-		var late *member
-		for _, m := range v.members { // before the first tick
-			if late == nil {
-				late = m
-				v.board.Isolate(m.id)
-			}
-		}
+		v.board.Isolate(3) // before the first tick
 		v.propose(v.leader(), "without the third")
 		time.Sleep(10 * time.Second)
 		if n := v.configurations(); n != 0 {
@@ -147,9 +141,9 @@ func TestAWipedVolumeIsFenced(t *testing.T) {
 // comes before the record is fenced like one that comes after it.
 func TestTheFirstVolumeIsRecorded(t *testing.T) {
 	withVolumes(t, true, func(v *volumes) {
+		v.board.Isolate(3) // before the first tick, so that nothing is recorded yet
 		l := v.leader()
-		wiped, late := v.members[l.id%3], v.members[(l.id+1)%3]
-		v.board.Isolate(late.id) // so that nothing is recorded yet
+		wiped := v.members[2-l.id]
 		v.propose(l, "one that the first volume has")
 		v.stop(wiped)
 		v.wipe(wiped)

@@ -64,8 +64,8 @@ type Progress struct {
 
 	incarnation protocol.Incarnation
 	boot        protocol.Boot
-	known       bool   // incarnation and boot have been heard
-	since       uint64 // answers to requests of earlier rounds count for nothing
+	known       bool                 // incarnation and boot have been heard
+	since       uint64               // answers to requests of earlier rounds count for nothing
 	first       protocol.Incarnation // of what was heard; stays over new lives
 }
 
