@@ -65,7 +65,7 @@ func (c *counter) DecodeResult(b []byte) (machine.Result, error) {
 // is empty, and is made the member's for good.
 func start(dir string, self protocol.MemberID, members protocol.Membership, l net.Listener) (*host.Host, error) {
 	const cluster = "example"
-	if _, err := filelog.ReadIdentity(vfs.OS{}, dir); err != nil {
+	if _, err := filelog.ReadIdentity(vfs.OS{}, dir); errors.Is(err, filelog.ErrNotFormatted) {
 		id := filelog.Identity{ClusterID: cluster, MemberID: self, Incarnation: protocol.Incarnation(time.Now().UnixNano()), Membership: members}
 		if err := filelog.Format(vfs.OS{}, dir, id, filelog.Options{}); err != nil {
 			return nil, err

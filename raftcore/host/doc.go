@@ -29,7 +29,7 @@
 //	entries that a follower has not answered      | MaxInflight requests, MaxInflightBytes | 4 MiB   | sent later
 //	entries read from the log for a follower, or  | one MaxMessageBytes for each           | 1 MiB   | read later
 //	  to be applied                               |                                        |         |
-//	chunks of snapshots (SnapshotChunkBytes)      | 1 for each follower, 8 that arrive     | 512 KiB | the chunk is sent again
+//	chunks of snapshots (SnapshotChunkBytes)      | 1 for each follower, 3 that arrive     | 512 KiB | the chunk is sent again
 //	forwarded commands that may come back         | 1024 Forwards, MaxQueuedBytes          | shared  | the client waits
 //	messages for one peer in its transport        | tcp.Options.MaxQueuedBytes             | 64 MiB  | dropped
 //

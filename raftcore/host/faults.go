@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/raftcore/fault"
@@ -47,7 +46,7 @@ func (h *Host) storageFailed(what string, err error) {
 		return
 	}
 	kind := fault.FsyncFailed
-	if errors.Is(err, syscall.ENOSPC) {
+	if storage.NoSpace(err) {
 		kind = fault.DiskFull
 	}
 	h.fail(fault.New(kind, time.Now(), err, "%s", what))

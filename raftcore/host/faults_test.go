@@ -49,6 +49,10 @@ var running = []struct {
 }{
 	{"the log cannot be written", fault.FsyncFailed, func(_ *group, m *member) { m.log.Fail(errDisk) }},
 	{"the disk is full", fault.DiskFull, func(_ *group, m *member) { m.log.Fail(syscall.ENOSPC) }},
+	{"the vote exceeds a quota", fault.DiskFull, func(g *group, m *member) {
+		m.votes.Fail(syscall.EDQUOT)
+		g.forge(m, protocol.Message{Term: m.State().Term + 5, Body: &protocol.AppendRequest{}})
+	}},
 	{"the vote cannot be written", fault.FsyncFailed, func(g *group, m *member) {
 		m.votes.Fail(errDisk)
 		g.forge(m, protocol.Message{Term: m.State().Term + 5, Body: &protocol.AppendRequest{}})

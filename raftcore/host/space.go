@@ -1,10 +1,8 @@
 package host
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/raftcore/fault"
@@ -112,13 +110,10 @@ func (h *Host) refuseForward(m protocol.Message) bool {
 	return true
 }
 
-// noSpace reports whether an error tells that there is no space.
-func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
-
 // snapshotFailed is called when a snapshot cannot be written. Without space the member goes
 // on without it, and it is tried again.
 func (h *Host) snapshotFailed(what string, err error) (goesOn bool) {
-	if s, ok := h.opts.Log.(storage.Space); ok && noSpace(err) {
+	if s, ok := h.opts.Log.(storage.Space); ok && storage.NoSpace(err) {
 		h.opts.Logger.Info("no space", "for", what, "reason", err.Error())
 		h.space.failed.Store(true)
 		h.askSpace(s)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/quorate/quorate/raftcore/protocol"
 )
@@ -125,6 +126,10 @@ var (
 	// ErrClosed tells that the storage was closed.
 	ErrClosed = errors.New("storage is closed")
 )
+
+// NoSpace reports whether an error of the disk tells that there is no space, or no more for this
+// user.
+func NoSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // DamageError tells that stored bytes are not those that were written. It names the
 // record as well as it can.

@@ -343,6 +343,24 @@ func TestOneDamagedCopyOfMetaIsMended(t *testing.T) {
 	}
 }
 
+// Two whole slots with one number and two states cannot be: none of them is believed, for a vote
+// that is forgotten may be given twice.
+func TestVotesThatContradictEachOther(t *testing.T) {
+	ts := newTestStore(t)
+	if err := ts.Votes.Save(protocol.HardState{Term: 8, Vote: 1}); err != nil {
+		t.Fatal(err)
+	}
+	other := voteRecord(ts.Votes.mu.seq, protocol.HardState{Term: 8, Vote: 2})
+	if err := writeSlot(ts.Votes.mu.file, voteB, other); err != nil {
+		t.Fatal(err)
+	}
+	ts.Store.Close()
+	ts.reopen(ts.fs)
+	if got, err := ts.Votes.Load(); !errors.Is(err, storage.ErrVotesDamaged) {
+		t.Errorf("load gave %+v, %v, want ErrVotesDamaged", got, err)
+	}
+}
+
 func TestBothCopiesOfMetaDamaged(t *testing.T) {
 	ts := newTestStore(t)
 	ts.Store.Close()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/storage"
 	"github.com/quorate/quorate/raftcore/vfs"
 )
 
@@ -83,7 +84,7 @@ func (l *Log) nextSegment() (*segment, error) {
 	tries := k.tries
 	for k.next == nil {
 		if k.tries > tries {
-			if !noSpace(k.err) {
+			if !storage.NoSpace(k.err) {
 				return nil, k.err
 			}
 			if cause := k.err; !l.awaitSpace() {
@@ -160,7 +161,7 @@ func (l *Log) prepareOne() error {
 	k.tries++
 	k.wanted = false
 	k.err = err
-	if noSpace(err) && l.giveReserve() {
+	if storage.NoSpace(err) && l.giveReserve() {
 		k.err, k.wanted = nil, true
 		k.tries-- // this attempt does not count
 		return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/raftcore/storage"
@@ -25,9 +24,6 @@ type spaceState struct {
 
 var _ storage.Space = (*Log)(nil)
 
-// noSpace reports whether an error tells that there is no space.
-func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
-
 // Room implements storage.Space. It also decides whether the disk is full, so somebody must
 // call it from time to time.
 func (l *Log) Room() (storage.Room, error) {
@@ -43,7 +39,7 @@ func (l *Log) Room() (storage.Room, error) {
 	switch {
 	case u.Free < l.opts.LowWater:
 		s.full = true
-	case enough && (s.held < l.opts.Reserve || noSpace(k.err)):
+	case enough && (s.held < l.opts.Reserve || storage.NoSpace(k.err)):
 		s.wanted = s.held < l.opts.Reserve
 		k.wanted = k.wanted || k.next == nil
 		l.kept.Broadcast()
@@ -155,7 +151,7 @@ func closedFor(cause error) error {
 func (l *Log) extend(s *segment, end int64) error {
 	for {
 		err := vfs.Zero(s.file, max(l.opts.SegmentSize, s.end), end)
-		if !noSpace(err) {
+		if !storage.NoSpace(err) {
 			return err
 		}
 		l.mu.Lock()
