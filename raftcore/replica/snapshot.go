@@ -44,9 +44,10 @@ func (r *Replica) snapshotReceived(in SnapshotReceived) {
 	if !r.acceptLeader(in.From) {
 		return
 	}
+	goesBack := r.cfg.Mutation.Has(mutation.SnapshotGoesBack)
 	switch {
-	case last.Index <= r.commit && !r.cfg.Mutation.Has(mutation.SnapshotGoesBack):
-	case r.log.has(last) && !r.cfg.Mutation.Has(mutation.SnapshotDropsTail|mutation.SnapshotGoesBack):
+	case last.Index <= r.commit && !goesBack:
+	case r.log.has(last) && !goesBack && !r.cfg.Mutation.Has(mutation.SnapshotDropsTail):
 		r.commit = last.Index
 	default:
 		r.install(in)

@@ -12,7 +12,8 @@
 //
 // # Invariants
 //
-// Each bug is consulted at exactly one place, and a test shows that it is caught.
+// Each bug is consulted at exactly one place, which a test of package devtools/sim counts,
+// and a test shows that it is caught.
 //
 // # How to add
 //
