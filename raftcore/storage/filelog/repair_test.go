@@ -384,3 +384,70 @@ func TestARepairThatIsReadBackDamaged(t *testing.T) {
 	}
 	ts.expect()
 }
+
+// The record that moved the base is damaged, and so is that of the last configuration up to it:
+// the head of the next segment tells both.
+func TestADamagedBaseIsToldByTheNextHead(t *testing.T) {
+	for what, at := range map[string]int64{"header": 9, "payload": 40} {
+		t.Run(what, func(t *testing.T) {
+			ts := newTestStore(t)
+			ts.append(command(1, 1, 300), storagetest.Configuration(1, 2), command(1, 3, 300), command(1, 4, 300))
+			if err := ts.Log.Compact(3); err != nil {
+				t.Fatal(err)
+			}
+			ts.model.Compact(3)
+			for i := protocol.Index(5); len(ts.Log.mu.chain) < 2; i++ {
+				ts.append(command(1, i, 300))
+			}
+			if err := ts.Store.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var lost []Record
+			_, err := Inspect(ts.fs, "d", func(r Record) error {
+				if r.Entry.Kind == kindBase || r.Entry.Kind == protocol.EntryConfiguration {
+					lost = append(lost, r)
+				}
+				return nil
+			})
+			if err != nil || len(lost) != 2 {
+				t.Fatalf("the records of base and configuration are %+v, %v", lost, err)
+			}
+			for _, r := range lost {
+				flip(t, ts.fs, r.File, r.Offset+at)
+			}
+			ts.reopen(ts.fs)
+			ts.expect()
+			if st := ts.Log.State(); st.Base.Index != 3 || st.Configuration == nil || len(ts.Log.Damaged()) > 0 {
+				t.Errorf("the log is %+v, damaged are %v", st, ts.Log.Damaged())
+			}
+		})
+	}
+}
+
+// A segment without records stands before one that has some: those it had are lost.
+func TestAnEmptySegmentInBetweenIsDamage(t *testing.T) {
+	ts := newTestStore(t)
+	for i := protocol.Index(1); len(ts.Log.mu.chain) < 3; i++ {
+		ts.append(command(1, i, 300))
+	}
+	second := ts.Log.mu.chain[1].name
+	if err := ts.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ts.fs.OpenReadWrite(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.Zero(f, dataStart, size); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(ts.fs, "d", ts.opts)
+	if _, ok := errors.AsType[*storage.DamageError](err); !ok {
+		t.Errorf("open gave %v, want damage", err)
+	}
+}
