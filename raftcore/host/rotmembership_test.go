@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,36 +12,47 @@ import (
 // The record of a Configuration rots: the member begins with the membership before it, and so
 // it does not lead; once the record is repaired it knows the right one, and its snapshots tell it.
 func TestADamagedConfigurationIsLearnedAgain(t *testing.T) {
-	for _, bit := range []string{"payload", "kind"} {
-		t.Run(bit, func(t *testing.T) {
-			rottingGroup(t, false, func(r *rotting) {
-				r.fill(3)
-				change := membership.Change{Add: []protocol.Member{{ID: 9, Address: "9"}}}
-				if _, err := tryAlter(r.leader(), change, 5*time.Second); err != nil {
-					t.Fatal(err)
-				}
-				want := r.fill(3)
-				ill := r.follower()
-				configurations := r.stores[ill.id].Log.State().Configurations
-				if len(configurations) != 1 {
-					t.Fatalf("configurations are %v", configurations)
-				}
-				r.reborn(func() { r.spoil(ill, configurations[0].Index, bits[bit]) })
-				if _, knows := ill.Membership().Find(9); knows {
-					t.Fatal("the damaged configuration is known: the test does not test")
-				}
-				r.expectHealed(ill, want)
-				if _, knows := ill.Membership().Find(9); !knows {
-					t.Errorf("after the repair the membership is %+v", ill.Membership())
-				}
-				if _, err := ill.FreshSnapshot(); err != nil {
-					t.Fatal(err)
-				}
-				meta, ok, err := r.stores[ill.id].Snapshots.Latest()
-				if _, knows := meta.Membership.Find(9); !knows || !ok || err != nil {
-					t.Errorf("a snapshot tells the membership %+v, %v, %v", meta.Membership, ok, err)
-				}
+	for _, durable := range []bool{false, true} { // a durable state has applied it before
+		for _, bit := range []string{"payload", "kind"} {
+			t.Run(fmt.Sprintf("%s, durable %v", bit, durable), func(t *testing.T) {
+				rottingGroup(t, durable, func(r *rotting) { r.learnsAgain(bit) })
 			})
-		})
+		}
+	}
+}
+
+func (r *rotting) learnsAgain(bit string) {
+	t := r.t
+	t.Helper()
+	r.fill(3)
+	change := membership.Change{Add: []protocol.Member{{ID: 9, Address: "9"}}}
+	if _, err := tryAlter(r.leader(), change, 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	want := r.fill(20)
+	ill := r.follower()
+	configurations := r.stores[ill.id].Log.State().Configurations
+	if len(configurations) != 1 {
+		t.Fatalf("configurations are %v", configurations)
+	}
+	r.reborn(func() {
+		r.spoil(ill, configurations[0].Index, bits[bit])
+		if d := r.durable[ill.id]; d != nil && d.last.Index < configurations[0].Index {
+			t.Errorf("the durable state goes to %d only", d.last.Index)
+		}
+	})
+	if _, knows := ill.Membership().Find(9); knows {
+		t.Fatal("the damaged configuration is known: the test does not test")
+	}
+	r.expectHealed(ill, want)
+	if _, knows := ill.Membership().Find(9); !knows {
+		t.Errorf("after the repair the membership is %+v", ill.Membership())
+	}
+	if _, err := ill.FreshSnapshot(); err != nil {
+		t.Fatal(err)
+	}
+	meta, ok, err := r.stores[ill.id].Snapshots.Latest()
+	if _, knows := meta.Membership.Find(9); !knows || !ok || err != nil {
+		t.Errorf("a snapshot tells the membership %+v, %v, %v", meta.Membership, ok, err)
 	}
 }
