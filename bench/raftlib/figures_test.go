@@ -115,7 +115,8 @@ func TestPageTellsOfPointsThatMiss(t *testing.T) {
 		"\n### 128 B, 64 in flight: lacks rate, ratio\n\nQuorate 100 a second",
 	} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the page lacks %q:\n%s", want, page[strings.Index(page, "## Targets"):])
+			_, targets, _ := strings.Cut(page, "## Targets")
+			t.Errorf("the page lacks %q:\n%s", want, targets)
 		}
 	}
 }
