@@ -114,8 +114,7 @@ func (h *Host) damageOf(id protocol.EntryID) error {
 
 // others gives the other members of the present membership.
 func (h *Host) others() (ids []protocol.MemberID) {
-	m := h.replica.Status().Membership
-	for _, x := range m.Members {
+	for _, x := range h.Membership().Members {
 		if x.ID != h.opts.ID {
 			ids = append(ids, x.ID)
 		}

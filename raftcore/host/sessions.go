@@ -60,8 +60,8 @@ func (s *Session) Client() uint64 { return s.client }
 func (s *Session) alive() { s.used.Store(time.Now().UnixNano()) }
 
 // Propose replicates the payload and gives the state machine's result. It sends the command
-// again until it is answered: it takes effect once. When ctx ends before, the command
-// may still take effect, and the next Propose begins by seeing it through; only then is
+// again until it is answered: it takes effect once. When ctx ends before, the error tells why
+// nobody took it lately, as ErrDiskFull; the command may still take effect, and the next Propose begins by seeing it through; only then is
 // its own command sent. Further errors: ErrSessionBusy, ErrSessionExpired,
 // ErrAnswerTooLarge, ErrTooLarge, and that the host has ended.
 func (s *Session) Propose(ctx context.Context, payload []byte) (machine.Result, error) {
@@ -164,9 +164,11 @@ func (h *Host) proposeChange(ctx context.Context, c protocol.SessionChange) (cha
 	return done, err
 }
 
-// insist calls f until its error would be the same again, or ctx ends. An attempt that is not
-// answered within two election timeouts was lost on its way.
+// insist calls f until its error would be the same again, or ctx ends: then the error is ctx's
+// and, where f has told it, why nobody took what was sent. An attempt that is not answered
+// within two election timeouts was lost on its way.
 func (h *Host) insist(ctx context.Context, f func(context.Context) error) error {
+	var why error
 	for pause := h.opts.tick(); ; pause = min(2*pause, h.opts.ElectionTimeout) {
 		attempt, cancel := context.WithTimeout(ctx, 2*h.opts.ElectionTimeout)
 		err := f(attempt)
@@ -174,17 +176,28 @@ func (h *Host) insist(ctx context.Context, f func(context.Context) error) error 
 		if err == nil || isFinal(err) {
 			return err
 		}
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			why = err
+		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return givenUp(ctx.Err(), why)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return givenUp(ctx.Err(), why)
 		case <-h.stop:
 			return ErrClosed
 		case <-time.After(pause):
 		}
 	}
+}
+
+// givenUp joins the end of a context with the reason of the last refusal; nil: none is known.
+func givenUp(end, why error) error {
+	if why == nil {
+		return end
+	}
+	return fmt.Errorf("%w; the last refusal: %w", end, why)
 }
 
 func isFinal(err error) bool {

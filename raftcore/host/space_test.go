@@ -83,13 +83,18 @@ func TestALeaderWithAFullDiskHandsOver(t *testing.T) {
 func TestAllDisksFull(t *testing.T) {
 	roomy(t, 3, func(g *group, r *rooms) {
 		g.write(3)
+		s, err := g.leader().OpenSession(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Release()
 		r.set(true, g.members...)
 		g.until("all know", func() bool {
 			return !slices.ContainsFunc(g.members, func(m *member) bool { return len(m.Ailments()) == 0 })
 		})
 		l := g.leader()
 		var full *host.DiskFullError
-		_, err := tryPropose(l, "x", time.Second)
+		_, err = tryPropose(l, "x", time.Second)
 		if !errors.As(err, &full) || !errors.Is(err, host.ErrDiskFull) || !strings.Contains(err.Error(), "1000 bytes are free on the file system of /data/log, 1048576 must be") {
 			t.Errorf("the leader gives %v", err)
 		}
@@ -100,6 +105,9 @@ func TestAllDisksFull(t *testing.T) {
 			if err := barrier(m, time.Second); err != nil {
 				t.Errorf("a read on member %d gives %v", m.id, err)
 			}
+		}
+		if err := proposeInFullGroup(s); !errors.Is(err, host.ErrDiskFull) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a session on a full disk gives %v", err)
 		}
 		if err := l.Transfer(context.Background(), l.id%3+1); err != nil {
 			t.Errorf("elections do not go on: %v", err)
@@ -113,6 +121,14 @@ func TestAllDisksFull(t *testing.T) {
 			t.Errorf("applied are %q", got)
 		}
 	})
+}
+
+// proposeInFullGroup gives a session's command as long as a client would wait.
+func proposeInFullGroup(s *host.Session) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_, err := s.Propose(ctx, []byte("in a session"))
+	return err
 }
 
 // Real disks in memory run full: commands are refused, not one that was acknowledged is lost,
