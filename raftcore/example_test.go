@@ -88,15 +88,33 @@ func start(dir string, self protocol.MemberID, members protocol.Membership, l ne
 	})
 }
 
-// cluster starts three members in one process, each with files and a TCP port of its own,
-// as three processes would have them.
-func cluster(dir string) (hosts []*host.Host, stop func(), err error) {
+// cluster starts three members in one process. stop ends them and removes their files.
+func cluster() (hosts []*host.Host, dir string, stop func(), err error) {
+	if dir, err = os.MkdirTemp("", "raftcore"); err != nil {
+		return nil, "", nil, err
+	}
+	hosts, err = startAll(dir)
+	stop = func() {
+		for _, h := range hosts {
+			h.Close()
+		}
+		os.RemoveAll(dir) //nolint:errcheck // the files are temporary
+	}
+	if err != nil {
+		stop()
+	}
+	return hosts, dir, stop, err
+}
+
+// startAll starts three members, each with files under dir and a TCP port of its own, as
+// three processes would have them. With an error it gives those that were started.
+func startAll(dir string) (hosts []*host.Host, err error) {
 	var members protocol.Membership
 	var listeners []net.Listener
 	for id := protocol.MemberID(1); id <= 3; id++ {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		listeners = append(listeners, l)
 		members.Members = append(members.Members, protocol.Member{ID: id, Address: l.Addr().String(), Suffrage: protocol.Voter})
@@ -104,26 +122,16 @@ func cluster(dir string) (hosts []*host.Host, stop func(), err error) {
 	for i, m := range members.Members {
 		h, err := start(filepath.Join(dir, fmt.Sprint(m.ID)), m.ID, members, listeners[i])
 		if err != nil {
-			return nil, nil, err
+			return hosts, err
 		}
 		hosts = append(hosts, h)
 	}
-	return hosts, func() {
-		for _, h := range hosts {
-			h.Close()
-		}
-	}, nil
+	return hosts, nil
 }
 
 // A whole cluster: any member takes commands, and gives linearizable reads.
 func Example() {
-	dir, err := os.MkdirTemp("", "raftcore")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the files are temporary
-	hosts, stop, err := cluster(dir)
+	hosts, _, stop, err := cluster()
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -149,13 +157,7 @@ func Example() {
 // In a session a command takes effect exactly once, however often and to whichever
 // member its client sends it.
 func Example_session() {
-	dir, err := os.MkdirTemp("", "raftcore")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the files are temporary
-	hosts, stop, err := cluster(dir)
+	hosts, _, stop, err := cluster()
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -197,13 +199,7 @@ func change(ctx context.Context, hosts []*host.Host, c membership.Change) (proto
 // A member joins as a learner, catches up, and takes the place of another one in a single
 // step.
 func Example_membership() {
-	dir, err := os.MkdirTemp("", "raftcore")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the files are temporary
-	hosts, stop, err := cluster(dir)
+	hosts, dir, stop, err := cluster()
 	if err != nil {
 		fmt.Println(err)
 		return
