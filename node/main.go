@@ -2,4 +2,11 @@ package main
 
 import "github.com/quorate/quorate/node/server"
 
-func main() { server.Main(server.App{NewMachine: newStore}) }
+func main() { server.Main(server.App{NewMachine: newStore, Try: try}) }
+
+func try(clients []string) []string {
+	return []string{
+		"etcdctl --endpoints " + clients[0] + " put greeting hello",
+		"etcdctl --endpoints " + clients[len(clients)-1] + " get greeting",
+	}
+}

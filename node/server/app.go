@@ -17,6 +17,9 @@ type App struct {
 	// NewMachine opens the state machine. It is called once for each start of the
 	// member, before anything is applied.
 	NewMachine func(Env) (machine.StateMachine, error)
+	// Try gives the commands that "dev" suggests to people, for members that clients reach
+	// at these addresses; default: none.
+	Try func(clients []string) []string
 	// OnUnrecoverable decides what becomes of the process after a fault that the
 	// member cannot survive; default: hold, alive and fenced, so that the fault can
 	// be read from the admin endpoint.

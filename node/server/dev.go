@@ -96,7 +96,7 @@ func (d *dev) run(ctx context.Context, app App, out io.Writer, log logr.Logger) 
 			}
 		})
 	}
-	d.welcome(ctx, out, members)
+	d.welcome(ctx, app, out, members)
 	wg.Wait()
 	fmt.Fprintf(out, "stopped; %s has the data\n", d.dataDir)
 	return errors.Join(errs...)
@@ -122,7 +122,7 @@ func (d *dev) config(i int, cluster string) Config {
 }
 
 // welcome waits until every member can serve, and tells what to try.
-func (d *dev) welcome(ctx context.Context, out io.Writer, members []*Member) {
+func (d *dev) welcome(ctx context.Context, app App, out io.Writer, members []*Member) {
 	start := time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -148,12 +148,16 @@ func (d *dev) welcome(ctx context.Context, out io.Writer, members []*Member) {
 	fmt.Fprintf(out, `%d members are ready after %.1f s; dev-%d leads in term %d; the data is in %s
   clients  %s
   status   curl http://%s%s
-
-Try:
-  etcdctl --endpoints %s put greeting hello
-  etcdctl --endpoints %s get greeting
-Stop with Ctrl-C; the same command brings the same cluster back.
+%sStop with Ctrl-C; the same command brings the same cluster back.
 `, len(members), time.Since(start).Seconds(), s.LeaderID, s.Term, d.dataDir,
 		strings.Join(endpoints, ","), d.address(0, 2), nodeapi.PathStatusz,
-		endpoints[0], endpoints[len(endpoints)-1])
+		suggest(app, endpoints))
+}
+
+// suggest gives what people may try, a line each.
+func suggest(app App, clients []string) string {
+	if app.Try == nil {
+		return ""
+	}
+	return "\nTry:\n  " + strings.Join(app.Try(clients), "\n  ") + "\n"
 }

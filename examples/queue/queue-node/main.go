@@ -17,6 +17,9 @@ func main() {
 	server.Main(server.App{
 		Name:       "queue-node",
 		NewMachine: func(server.Env) (machine.StateMachine, error) { return &served{new(queue.Queue)}, nil },
+		Try: func(clients []string) []string {
+			return []string{`curl -d "an item" ` + clients[0] + "/put", "curl -X POST " + clients[len(clients)-1] + "/take"}
+		},
 	})
 }
 
