@@ -383,7 +383,7 @@ var (
 )
 
 func TestEveryPrefixOfWritesRecovers(t *testing.T) {
-	wantBranches(t, branchesOfCrashes()...)
+	wantBranches(t, branchesOfCrashes...)
 	crashes := 0
 	for seed := *crashFrom; seed < *crashFrom+*crashSeeds; seed++ {
 		w := newWorkload(t, seed)

@@ -170,4 +170,7 @@
 // A record: a kind in record.go, its meaning in replay.go, a line above, and the crash
 // test's workload must write it. A change of the format: a new version, golden
 // bytes for both, and recovery that reads both.
+//
+// A way that recovery or a repair can go: a constant in branch.go, take at its place, and a
+// story that leads there in one of the branch tests, which fail without them.
 package filelog

@@ -109,7 +109,8 @@ func (d *doubtful) add(from, upTo protocol.Index, err error) {
 
 // cut tells that the entries from an index on are replaced.
 func (d *doubtful) cut(index protocol.Index) {
-	if d.upTo = min(d.upTo, index-1); d.upTo <= d.from {
+	if d.upTo = min(d.upTo, index-1); d.err != nil && d.upTo <= d.from {
+		take(branchDoubtCut)
 		*d = doubtful{}
 	}
 }
@@ -118,6 +119,7 @@ func (d *doubtful) cut(index protocol.Index) {
 // all before sure, and gives where to go on.
 func (r *replay) damaged(s *segment, data []byte, stop frame, cause error, sure int64) (next int64, err error) {
 	if len(s.offsets) == 0 && stop.offset == dataStart {
+		take(branchHoleHead)
 		return 0, &storage.DamageError{File: s.name, Offset: stop.offset, Reason: fmt.Sprintf("the head of the segment: %v, but a later write at offset %d is whole", cause, sure)}
 	}
 	next = stop.offset + int64(stop.size)
@@ -126,23 +128,31 @@ func (r *replay) damaged(s *segment, data []byte, stop frame, cause error, sure 
 		case kind < codec.FrameOwnKinds:
 			named := protocol.Entry{Term: stop.entry.Term, Index: stop.entry.Index} // its payload is nobody's
 			if err := r.entry(named, stop.offset); err != nil {
+				take(branchHoleContradicts)
 				return 0, r.wrong(s, stop, fmt.Errorf("%w, and %w", cause, err))
 			}
+			take(branchHoleNamed)
 			r.holes = append(r.holes, &hole{segment: s, from: stop.offset, to: next, cause: cause, frame: &stop, entries: []protocol.EntryID{stop.entry.ID()}, configures: kind == protocol.EntryConfiguration})
 			return next, nil
 		case kind != kindHead && stop.size == codec.FrameOverhead:
 			if err := r.record(stop); err != nil { // all that it says is in its header
+				take(branchHoleOwnWrong)
 				return 0, r.wrong(s, stop, fmt.Errorf("%w, and %w", cause, err))
 			}
+			take(branchHoleOwn)
 			return next, nil
 		}
 	}
-	next = sure
 	if f, found := search(data[:sure], s.salt, stop.offset+1, func(_ frame, err error) bool { return err == nil }); found {
+		take(branchHoleToFrame)
 		next = f.offset
+	} else {
+		take(branchHoleToWrite)
+		next = sure
 	}
 	h := &hole{segment: s, from: stop.offset, to: next, cause: cause, configures: true}
 	if r.open != nil {
+		take(branchHoleSecond)
 		return 0, h.nameless("there is another such place before it")
 	}
 	r.holes, r.open = append(r.holes, h), h
@@ -153,6 +163,7 @@ func (r *replay) damaged(s *segment, data []byte, stop frame, cause error, sure 
 // head is h, tells that its records end later.
 func (r *replay) tail(s *segment, h head) error {
 	if h.prevEnd < s.end || h.prevEnd > int64(len(r.data)) {
+		take(branchTailImpossible)
 		return &storage.DamageError{
 			File: s.name, Offset: s.end, Index: r.stopped.entry.Index, Term: r.stopped.entry.Term,
 			Reason: fmt.Sprintf("%v, but the next segment tells that the records here end at offset %d", r.cause, h.prevEnd),
@@ -162,6 +173,7 @@ func (r *replay) tail(s *segment, h head) error {
 	defer func() { r.chain = chain }()
 	r.chain = chain[:len(chain)-1]
 	if h.prevEnd > s.end {
+		take(branchTailLost)
 		if _, _, err := r.frames(s, r.data, s.end, h.prevEnd, r.record); err != nil {
 			return err
 		}
@@ -180,11 +192,14 @@ func (r *replay) reach(id protocol.EntryID) error {
 		return nil
 	}
 	if n := int64(id.Index - r.last.Index); n > (h.to-h.from)/codec.FrameOverhead {
+		take(branchHoleNoRoom)
 		return h.nameless(fmt.Sprintf("the %d entries up to %d have no room in it", n, id.Index))
 	}
 	if r.last.Term != id.Term {
+		take(branchHoleTerm)
 		r.uncertain(h, id)
 	}
+	take(branchHoleFilled)
 	r.fill(id.Index, h.from, func(e protocol.EntryID) { h.entries = append(h.entries, e) })
 	return nil
 }
@@ -200,6 +215,7 @@ func (r *replay) resolve(id protocol.EntryID) error {
 		return err
 	}
 	if id.Index < r.base.Index || r.history.term(id.Index) != id.Term {
+		take(branchHoleReplaced)
 		r.uncertain(h, id)
 	}
 	r.open = nil
@@ -209,6 +225,7 @@ func (r *replay) resolve(id protocol.EntryID) error {
 // mark closes an open hole: behind it the log ends in id.
 func (r *replay) mark(id protocol.EntryID) error {
 	if r.open != nil && id.Index < r.last.Index {
+		take(branchHoleCut)
 		r.uncertain(r.open, id) // entries were cut off in it, and none put in their place
 	}
 	return r.resolve(id)
@@ -238,8 +255,10 @@ const maxGap = 1 << 20
 func (r *replay) gap(id protocol.EntryID, offset int64) error {
 	err := fmt.Errorf("the record is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 	if id.Term < r.last.Term || id.Index-r.last.Index > maxGap {
+		take(branchGapImpossible)
 		return err
 	}
+	take(branchGap)
 	s := r.chain[len(r.chain)-1]
 	r.doubt.add(r.last.Index, id.Index-1, &storage.DamageError{File: s.name, Offset: offset, Index: id.Index, Term: id.Term, Reason: err.Error()})
 	r.fill(id.Index-1, offset, func(protocol.EntryID) {})
@@ -249,6 +268,7 @@ func (r *replay) gap(id protocol.EntryID, offset int64) error {
 // moveBase moves the base to an entry that the log holds.
 func (r *replay) moveBase(id protocol.EntryID) {
 	if r.open != nil && r.history.term(id.Index) != id.Term {
+		take(branchHoleBase)
 		r.uncertain(r.open, id)
 	}
 	r.history.compact(id)

@@ -278,9 +278,11 @@ func openFree(fsys vfs.FS, dir string, names []string, o Options) (free []string
 		}
 		path := dir + "/" + name
 		if isFree && len(free) < o.KeepFree+1 && hasSize(fsys, path, o.SegmentSize) {
+			take(branchFreeKept)
 			free = append(free, path)
 			continue
 		}
+		take(branchFreeDropped)
 		if err := fsys.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}

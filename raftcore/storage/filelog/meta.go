@@ -42,10 +42,13 @@ func readSlot(f io.ReaderAt, kind protocol.EntryKind, offset, space int64) (prot
 	e, version, _, err := codec.Place(offset).ParseFrame(buf[:n])
 	switch {
 	case err != nil:
+		take(branchSlotFrame)
 		return e, fmt.Errorf("%w: at offset %d of meta: %w", errBadSlot, offset, err)
 	case version > metaVersion:
+		take(branchMetaNewer)
 		return e, fmt.Errorf("meta has format %d, this program reads up to %d: %w", version, metaVersion, ErrNewerFormat)
 	case e.Kind != kind:
+		take(branchSlotKind)
 		return e, fmt.Errorf("%w: at offset %d of meta is a record of kind %d", errBadSlot, offset, e.Kind)
 	}
 	return e, nil
@@ -68,11 +71,16 @@ func readIdentity(f vfs.File) (id Identity, warning, err error) {
 		}
 	}
 	switch {
+	case errA == nil && errB == nil:
+		return a, nil, nil
 	case errA == nil:
+		take(branchIdentityOne)
 		return a, errB, nil
 	case errB == nil:
+		take(branchIdentityOne)
 		return b, errA, nil
 	}
+	take(branchIdentityBoth)
 	return id, nil, fmt.Errorf("%w: first: %w; second: %w", ErrMetaDamaged, errA, errB)
 }
 
@@ -83,6 +91,7 @@ func readCopy(f vfs.File, offset int64) (Identity, error) {
 	}
 	id, err := decodeIdentity(e.Payload)
 	if err != nil {
+		take(branchIdentityFields)
 		return id, fmt.Errorf("%w: at offset %d of meta: %w", errBadSlot, offset, err)
 	}
 	return id, nil
@@ -146,6 +155,7 @@ func createMeta(fsys vfs.FS, dir string, id Identity) error {
 func openMeta(fsys vfs.FS, dir string) (vfs.File, error) {
 	f, err := fsys.OpenReadWrite(dir + "/" + metaName)
 	if errors.Is(err, fs.ErrNotExist) {
+		take(branchNotFormatted)
 		return nil, fmt.Errorf("%s: %w", dir, ErrNotFormatted)
 	}
 	return f, err

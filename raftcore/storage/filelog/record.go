@@ -54,6 +54,7 @@ func (h head) record() protocol.Entry {
 
 func parseHead(e protocol.Entry) (head, error) {
 	if len(e.Payload) < headPayload {
+		take(branchHeadShort)
 		return head{}, fmt.Errorf("the head record has %d bytes instead of %d", len(e.Payload), headPayload)
 	}
 	return head{

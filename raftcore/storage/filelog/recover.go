@@ -65,6 +65,7 @@ func replayDir(fsys vfs.FS, dir string, bugs mutation.Set) (*replay, []*segment,
 	for i, seq := range seqs {
 		s := &segment{seq: seq, name: dir + "/" + segmentName(seq)}
 		if i > 0 && seq != seqs[i-1]+1 {
+			take(branchSegmentMissing)
 			return r, unused, &storage.DamageError{File: dir + "/" + segmentName(seqs[i-1]+1), Reason: "the segment is missing"}
 		}
 		if buffers[next], err = openSegment(fsys, s, buffers[next]); err != nil {
@@ -81,6 +82,7 @@ func replayDir(fsys vfs.FS, dir string, bugs mutation.Set) (*replay, []*segment,
 			return r, unused, err
 		}
 		if used && len(unused) > 0 {
+			take(branchPreparedBefore)
 			gap := unused[0]
 			return r, unused, &storage.DamageError{File: gap.name, Offset: dataStart, Reason: "the segment has no records, but the one after it has"}
 		}
@@ -100,6 +102,7 @@ func listSegments(fsys vfs.FS, dir string) ([]uint64, error) {
 		}
 	}
 	if len(seqs) == 0 {
+		take(branchNoSegment)
 		return nil, &storage.DamageError{File: dir, Reason: "there is no segment of the log"}
 	}
 	sort.Slice(seqs, func(i, j int) bool { return seqs[i] < seqs[j] })
@@ -148,7 +151,11 @@ func demote(fsys vfs.FS, dir string, unused []*segment) error {
 func settle(r *replay, o Options) error {
 	s := r.chain[len(r.chain)-1]
 	if leftovers(r.data, s.salt, s.end) {
-		take(branchTorn)
+		if r.stopped.size == 0 {
+			take(branchTornHeader)
+		} else {
+			take(branchTornPayload)
+		}
 		if err := vfs.Zero(s.file, s.end, int64(len(r.data))); err != nil {
 			return fmt.Errorf("clear the torn end of %s: %w", s.name, err)
 		}

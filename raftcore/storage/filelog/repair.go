@@ -57,14 +57,18 @@ func (l *Log) found(s *segment, index protocol.Index) {
 	}
 	stop, cause := walk(data, s.salt, from, func(frame) error { return errWhole })
 	if !isFrameError(cause) {
+		take(branchMetWhole)
 		return // it was repaired meanwhile
 	}
 	h := &hole{segment: s, from: from, cause: cause}
 	if h.to = from + int64(stop.size); errors.Is(cause, codec.ErrFramePayload) {
+		take(branchMetPayload)
 		h.frame = &stop
 	} else if next, ok := search(data, s.salt, from+1, func(_ frame, err error) bool { return err == nil }); ok {
+		take(branchMetToFrame)
 		h.to = next.offset
 	} else {
+		take(branchMetToEnd)
 		h.to = end
 	}
 	l.mu.Lock()
@@ -143,18 +147,23 @@ func (l *Log) repairable(e protocol.Entry) (*hole, error) {
 	}
 	i := slices.IndexFunc(l.mu.holes, func(h *hole) bool { return h.holds(e.Index) >= 0 })
 	if i < 0 {
+		take(branchNotDamaged)
 		return nil, wrong("no record of this index is damaged")
 	}
 	h := l.mu.holes[i]
 	size := int64(len(e.Payload)) + codec.FrameOverhead
 	switch id := h.entries[h.holds(e.Index)]; {
 	case id != e.ID():
+		take(branchOtherTerm)
 		return nil, wrong("the damaged record is of term %d", id.Term)
 	case e.Kind == 0 || e.Kind >= codec.FrameOwnKinds:
+		take(branchOtherKind)
 		return nil, wrong("kind %d is none of an entry", e.Kind)
 	case h.frame != nil && (h.frame.entry.Kind != e.Kind || int64(h.frame.size) != size):
+		take(branchOtherFrame)
 		return nil, wrong("the damaged record is of kind %v with a frame of %d bytes, not of kind %v with %d", h.frame.entry.Kind, h.frame.size, e.Kind, size)
 	case size > h.to-h.from:
+		take(branchTooLong)
 		return nil, wrong("its frame has %d bytes, the damaged place %d", size, h.to-h.from)
 	}
 	return h, nil
@@ -166,6 +175,7 @@ func (l *Log) repairable(e protocol.Entry) (*hole, error) {
 // the hole open; any other is one of the disk.
 func (w *writer) repair(r *repair) error {
 	if r.hole == nil { // others must come first
+		take(branchMoreToCome)
 		return nil
 	}
 	if err := w.flush(); err != nil { // what its names rely on is durable before
@@ -182,6 +192,7 @@ func (w *writer) repair(r *repair) error {
 	}
 	at := r.hole.from
 	if r.hole.frame != nil { // its header holds and stays
+		take(branchRepairBehind)
 		at, content = at+codec.FrameHeader, content[codec.FrameHeader:]
 	}
 	if err := writeSynced(s, content, at); err != nil {
@@ -194,12 +205,20 @@ func (w *writer) repair(r *repair) error {
 	return nil
 }
 
+// repairFailed tells an error of one repair from one of the disk: the place does not keep what is
+// written there, or what came does not fit it.
+func repairFailed(err error) bool {
+	_, refused := errors.AsType[*storage.RepairError](err)
+	return refused || isDamage(err)
+}
+
 // holdHole holds the hole's segment for reading; ok is false when nothing of the hole
 // lives any more.
 func (l *Log) holdHole(r *repair) (s *segment, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.Contains(l.mu.holes, r.hole) || !slices.Contains(l.mu.chain, r.hole.segment) {
+		take(branchNothingLives)
 		return nil, false
 	}
 	r.hole.segment.use.RLock() // never waits: see locate
@@ -227,6 +246,7 @@ func (r *repair) frames() (content []byte, offsets []int64, err error) {
 		rest -= int64(len(e.Payload)) + codec.FrameOverhead
 	}
 	if rest < 0 || rest > 0 && rest < codec.FrameOverhead {
+		take(branchNotFitting)
 		return nil, nil, &storage.RepairError{Entry: r.entries[0].ID(), Reason: fmt.Sprintf(
 			"the frames of %d entries are by %d bytes not as long as the %d bytes that are damaged", len(r.entries), rest, h.to-h.from)}
 	}
@@ -236,6 +256,7 @@ func (r *repair) frames() (content []byte, offsets []int64, err error) {
 		offsets, flags = append(offsets, offset), 0
 	}
 	if rest > 0 {
+		take(branchRepairFilled)
 		add(protocol.Entry{Kind: kindMark, Payload: make([]byte, rest-codec.FrameOverhead)})
 		offsets = nil
 	}
@@ -255,6 +276,7 @@ func (r *repair) readBack(s *segment) error {
 	for from := int64(0); from < int64(len(data)); {
 		_, _, n, err := placeOf(s.salt, h.from+from).ParseFrame(data[from:])
 		if err != nil {
+			take(branchRepairSpoilt)
 			return &storage.DamageError{
 				File: s.name, Offset: h.from + from, Index: r.entries[0].Index, Term: r.entries[0].Term,
 				Reason: fmt.Sprintf("after the repair: %v", err),
@@ -267,6 +289,7 @@ func (r *repair) readBack(s *segment) error {
 
 // mended takes a hole off the list, and notes where its entries are.
 func (l *Log) mended(r *repair, offsets []int64) {
+	take(branchRepaired)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.mu.holes = slices.DeleteFunc(l.mu.holes, func(h *hole) bool { return h == r.hole })

@@ -65,6 +65,7 @@ func (r *replay) segment(s *segment, data []byte) (used bool, err error) {
 	if first {
 		r.chain = r.chain[:len(r.chain)-1]
 		if prev == nil {
+			take(branchHeadless)
 			return false, &storage.DamageError{File: s.name, Offset: dataStart, Reason: "the oldest segment has no head: " + cause.Error()}
 		}
 		return false, nil
@@ -89,6 +90,7 @@ func (r *replay) frames(s *segment, data []byte, from, end int64, visit func(fra
 			return stop, cause, nil
 		}
 		if end != noEnd && stop.offset > end {
+			take(branchTailInside)
 			return stop, cause, &storage.DamageError{File: s.name, Offset: end, Reason: "the next segment tells that the records here end in the middle of this one"}
 		}
 		if end == noEnd && stop.offset >= sure {
@@ -98,7 +100,6 @@ func (r *replay) frames(s *segment, data []byte, from, end int64, visit func(fra
 			}
 			sure = f.offset
 		}
-		take(branchHole)
 		next, err := r.damaged(s, data, stop, cause, sure)
 		if err != nil {
 			return stop, cause, err
@@ -116,12 +117,14 @@ func (r *replay) wrong(s *segment, f frame, cause error) error {
 	if errors.As(cause, &damage) {
 		return cause
 	}
+	take(branchContradiction)
 	return &storage.DamageError{File: s.name, Offset: f.offset, Index: f.entry.Index, Term: f.entry.Term, Reason: cause.Error()}
 }
 
 // head checks that a segment follows the one before it without a gap.
 func (r *replay) head(f frame, prev *segment) error {
 	if f.entry.Kind != kindHead || !f.start {
+		take(branchHeadKind)
 		return fmt.Errorf("a segment begins with a %s record instead of its head", kindName(f.entry.Kind))
 	}
 	h, err := parseHead(f.entry)
@@ -129,6 +132,7 @@ func (r *replay) head(f frame, prev *segment) error {
 		return err
 	}
 	if prev == nil {
+		take(branchOldest)
 		r.history = history{base: h.base, last: h.last, configuration: h.configuration}
 		r.missing = h.last.Index
 		return nil
@@ -137,19 +141,23 @@ func (r *replay) head(f frame, prev *segment) error {
 		return err
 	}
 	if h.base.Index > r.base.Index && h.base.Index <= r.last.Index && len(r.holes) > 0 {
+		take(branchBaseTold)
 		r.moveBase(h.base) // the record that did so is damaged
 	}
-	take(branchNextSegment)
 	if h.base != r.base || h.last != r.last {
+		take(branchNextDisagrees)
 		return fmt.Errorf("the log was (%v, %v] when this segment was begun, but the segments before it hold (%v, %v]", h.base, h.last, r.base, r.last)
 	}
 	if h.configuration != nil && !bytes.Equal(h.configuration, r.configuration) {
 		if len(r.holes) > 0 {
+			take(branchConfigTold)
 			r.configuration = h.configuration // the record of the other one is damaged
 			return nil
 		}
+		take(branchConfigDisagrees)
 		return fmt.Errorf("the configuration as of entry %d was another one when this segment was begun than the segments before it tell", h.base.Index)
 	}
+	take(branchNextSegment)
 	return nil
 }
 
@@ -167,10 +175,11 @@ func (r *replay) record(f frame) error {
 		if err := r.reach(id); err != nil {
 			return err
 		}
-		take(branchBase)
 		if id.Index < r.base.Index || id.Index > r.last.Index {
+			take(branchBaseBeyond)
 			return fmt.Errorf("the base is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 		}
+		take(branchBase)
 		r.moveBase(id)
 		if len(f.entry.Payload) > 0 { // the entry itself may be in a segment that is gone
 			r.configuration = kept(f.entry.Payload)
@@ -184,11 +193,14 @@ func (r *replay) record(f frame) error {
 		}
 		cutHoles(r.holes, 0)
 	case f.entry.Kind == kindMark:
-		take(branchMark)
-		if id.Index > 0 { // it is not one that fills a gap
-			return r.mark(id)
+		if id.Index == 0 {
+			take(branchFill)
+			return nil
 		}
+		take(branchMark)
+		return r.mark(id)
 	default:
+		take(branchKindNewer)
 		return fmt.Errorf("record kind %d: %w", f.entry.Kind, ErrNewerFormat)
 	}
 	return nil
@@ -198,6 +210,7 @@ func (r *replay) record(f frame) error {
 func (r *replay) entry(e protocol.Entry, offset int64) error {
 	id := e.ID()
 	if id.Index <= r.base.Index {
+		take(branchEntryBelow)
 		return fmt.Errorf("the record is out of order: the log holds (%d, %d] here", r.base.Index, r.last.Index)
 	}
 	if err := r.resolve(protocol.EntryID{Term: id.Term, Index: id.Index - 1}); err != nil {
@@ -228,16 +241,22 @@ func (r *replay) entry(e protocol.Entry, offset int64) error {
 // complete checks that no entry above the base is missing, or may be another one.
 func (r *replay) complete(dir string) error {
 	if r.missing > r.base.Index {
+		take(branchEntriesMissing)
 		return &storage.DamageError{
 			File: dir, Index: r.base.Index + 1,
 			Reason: fmt.Sprintf("the segments that held the entries from %d to %d are gone", r.base.Index+1, r.missing),
 		}
 	}
 	if r.open != nil {
+		take(branchHoleUntold)
 		return r.open.nameless("nothing behind it tells what it held")
 	}
-	if r.doubt.upTo > r.base.Index {
+	switch {
+	case r.doubt.upTo > r.base.Index:
+		take(branchDoubtLeft)
 		return r.doubt.err
+	case r.doubt.err != nil:
+		take(branchDoubtForgotten)
 	}
 	return nil
 }

@@ -20,6 +20,10 @@ import (
 // whole: an upgraded node can read them.
 var ErrNewerFormat = errors.New("written by a newer version of this program: upgrade it")
 
+// NewestFormat is the newest format of a file in a data directory, which this release writes: of
+// segments, meta or snapshots.
+const NewestFormat = max(segmentVersion, metaVersion, snapshotVersion)
+
 const (
 	segmentSuffix = ".seg"  // a part of the log
 	freeSuffix    = ".free" // pre-written, waits for its next life
@@ -100,18 +104,23 @@ func decodeHeader(name string, data []byte, seq uint64) (salt uint64, err error)
 		return &storage.DamageError{File: name, Reason: fmt.Sprintf("segment header: "+format, args...)}
 	}
 	if len(data) < dataStart {
+		take(branchHeaderShort)
 		return 0, damage("the file has only %d bytes", len(data))
 	}
 	if string(data[:8]) != segmentMagic {
+		take(branchHeaderMark)
 		return 0, damage("it does not begin with the mark of a segment")
 	}
 	if binary.LittleEndian.Uint32(data[32:]) != crc32.Checksum(data[:32], castagnoli) {
+		take(branchHeaderChecksum)
 		return 0, damage("its checksum does not hold")
 	}
 	if v := binary.LittleEndian.Uint32(data[8:]); v > segmentVersion {
+		take(branchHeaderNewer)
 		return 0, fmt.Errorf("%s has format %d, this program reads up to %d: %w", name, v, segmentVersion, ErrNewerFormat)
 	}
 	if got := binary.LittleEndian.Uint64(data[16:]); got != seq {
+		take(branchHeaderOther)
 		return 0, damage("it is that of segment %016x", got)
 	}
 	return binary.LittleEndian.Uint64(data[24:]), nil

@@ -149,9 +149,11 @@ func (r *snapshotReader) readEnds(last protocol.EntryID, s codec.Serializer) (me
 	}
 	meta.Last = head.ID()
 	if meta.Last != last {
+		take(branchSnapshotOther)
 		return meta, r.damage(0, fmt.Sprintf("it is the snapshot of index %d and term %d", head.Index, head.Term))
 	}
 	if meta.Membership, err = s.DecodeMembership(codec.Encoded{Bytes: head.Payload}); err != nil {
+		take(branchSnapshotMembers)
 		return meta, r.damage(0, err.Error())
 	}
 	end := length - codec.FrameOverhead
@@ -163,6 +165,7 @@ func (r *snapshotReader) readEnds(last protocol.EntryID, s codec.Serializer) (me
 	meta.Size = r.size
 	chunks := (r.size + chunkSize - 1) / chunkSize
 	if want := r.start + r.size + chunks*codec.FrameOverhead; want != end {
+		take(branchSnapshotLength)
 		return meta, r.damage(end, fmt.Sprintf("the footer is at offset %d instead of %d", end, want))
 	}
 	return meta, nil
@@ -170,9 +173,6 @@ func (r *snapshotReader) readEnds(last protocol.EntryID, s codec.Serializer) (me
 
 // frame reads the frame at an offset of the file, of which at most space bytes exist.
 func (r *snapshotReader) frame(offset, space int64, kind protocol.EntryKind) (protocol.Entry, int, error) {
-	if offset < 0 {
-		return protocol.Entry{}, 0, r.damage(0, "the file is cut off")
-	}
 	if int64(cap(r.buf)) < space {
 		r.buf = make([]byte, space)
 	}
@@ -184,10 +184,13 @@ func (r *snapshotReader) frame(offset, space int64, kind protocol.EntryKind) (pr
 	e, version, n, err := r.place.ParseFrame(buf[:got])
 	switch {
 	case err != nil:
+		take(branchSnapshotFrame)
 		return e, n, r.damage(offset, err.Error())
 	case version > snapshotVersion:
+		take(branchSnapshotNewer)
 		return e, n, fmt.Errorf("snapshot %s has format %d, this program reads up to %d: %w", r.name, version, snapshotVersion, ErrNewerFormat)
 	case e.Kind != kind:
+		take(branchSnapshotKind)
 		return e, n, r.damage(offset, fmt.Sprintf("there is a frame of kind %d instead of %d", e.Kind, kind))
 	}
 	return e, n, nil
@@ -221,6 +224,7 @@ func (r *snapshotReader) load(n int64) error {
 		return err
 	}
 	if int64(e.Index) != n || int64(len(e.Payload)) != want {
+		take(branchSnapshotChunk)
 		return r.damage(offset, fmt.Sprintf("there are chunk %d and %d bytes instead of chunk %d and %d", e.Index, len(e.Payload), n, want))
 	}
 	r.chunk, r.data = n, e.Payload

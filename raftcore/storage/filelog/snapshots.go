@@ -69,6 +69,7 @@ func openSnapshots(fsys vfs.FS, dir string, s codec.Serializer) (*Snapshots, err
 	}
 	for _, name := range names {
 		if strings.HasSuffix(name, unfinishedName) {
+			take(branchSnapshotDropped)
 			if err := fsys.Remove(dir + "/" + name); err != nil {
 				return nil, err
 			}

@@ -64,12 +64,15 @@ func (l *Log) need() uint64 { return l.opts.HighWater + uint64(max(0, l.opts.Res
 func openReserve(fsys vfs.FS, dir string, o Options) (held int64, err error) {
 	name := dir + "/" + reserveName
 	if o.Reserve > 0 && hasSize(fsys, name, o.Reserve) {
+		take(branchReserveKept)
 		return o.Reserve, nil
 	}
-	if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
+	err = fsys.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
-	return 0, nil
+	take(branchReserveDropped)
+	return 0, err
 }
 
 // makeReserve is the keeper's: it holds space, when there is plenty.

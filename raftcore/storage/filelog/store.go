@@ -106,6 +106,7 @@ func clearUnfinished(fsys vfs.FS, dir string) error {
 func ReadIdentity(fsys vfs.FS, dir string) (Identity, error) {
 	f, err := fsys.Open(dir + "/" + metaName)
 	if errors.Is(err, fs.ErrNotExist) {
+		take(branchNotFormatted)
 		return Identity{}, fmt.Errorf("%s: %w", dir, ErrNotFormatted)
 	}
 	if err != nil {

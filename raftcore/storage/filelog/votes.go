@@ -96,6 +96,7 @@ func readVote(f vfs.File, offset int64) (voteSlot, error) {
 		return voteSlot{}, err
 	}
 	if len(e.Payload) != 8 {
+		take(branchVoteLength)
 		return voteSlot{}, fmt.Errorf("%w: at offset %d of meta: the vote has %d bytes", errBadSlot, offset, len(e.Payload))
 	}
 	vote := protocol.MemberID(binary.LittleEndian.Uint64(e.Payload))
@@ -114,6 +115,7 @@ func readVotes(f vfs.File) (newest voteSlot, warning, err error) {
 	}
 	switch {
 	case errA != nil && errB != nil:
+		take(branchVoteBoth)
 		return newest, nil, fmt.Errorf("%w: first: %w; second: %w", storage.ErrVotesDamaged, errA, errB)
 	case errA != nil:
 		take(branchVoteTorn)
@@ -122,6 +124,7 @@ func readVotes(f vfs.File) (newest voteSlot, warning, err error) {
 		take(branchVoteTorn)
 		return a, errB, nil
 	case a.seq == b.seq && a.state != b.state:
+		take(branchVoteConflict)
 		return newest, nil, fmt.Errorf("%w: both slots have number %d but hold %+v and %+v", storage.ErrVotesDamaged, a.seq, a.state, b.state)
 	case a.seq == b.seq:
 		take(branchVoteEqual)

@@ -69,7 +69,7 @@ func (w *writer) write() error {
 	for i := range w.batch.ops {
 		o := &w.batch.ops[i]
 		err := w.add(o)
-		if err != nil && o.repair != nil && isDamage(err) { // the place does not keep what is written there
+		if err != nil && o.repair != nil && repairFailed(err) {
 			o.fail(err)
 			err = nil
 		}
