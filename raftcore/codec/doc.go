@@ -21,8 +21,8 @@
 //	head        [1, applied, clock, term of the clock, reading]
 //
 // change, session and head are of client sessions: the payload of an entry, and what members
-// keep in snapshots and state machines. A message that forwards other entries than commands has
-// version 2, all others version 1.
+// keep in snapshots and state machines. Messages of the kinds after Forward have version 2, and
+// one that forwards other entries than commands; all others have version 1.
 //
 // A body is an array of the fields of its struct in their order, entry identities as two
 // fields (term, index), in a list as [term, index]; an entry inside of a body is [kind, term, index, payload]. Whole

@@ -9,7 +9,7 @@ import "github.com/quorate/quorate/raftcore/protocol"
 // them, with their capacity cut to their length.
 type Msgpack struct{}
 
-var _ Serializer = Msgpack{}
+var _ Versioned = Msgpack{}
 
 const msgpackName = "msgpack/1"
 
@@ -67,14 +67,20 @@ func (Msgpack) EncodeMembership(dst []byte, m protocol.Membership) (Encoded, err
 // DecodeMembership implements Serializer.
 func (Msgpack) DecodeMembership(e Encoded) (protocol.Membership, error) { return memberships.decode(e) }
 
-// versionOf gives the lowest version of messages that can tell the body. Readers of version 1
-// take whatever is forwarded for commands.
-func versionOf(b protocol.Body) uint64 {
+// MessageVersion implements Versioned. It is the lowest version that can tell the body: readers
+// of version 1 know the kinds up to Forward, and take whatever is forwarded for commands.
+func (Msgpack) MessageVersion(b protocol.Body) uint16 {
+	if b.Kind() > protocol.KindForward {
+		return 2
+	}
 	if f, ok := b.(*protocol.Forward); ok && f.As > 0 && f.As != protocol.EntryCommand {
 		return 2
 	}
 	return 1
 }
+
+// NewestMessage implements Versioned.
+func (Msgpack) NewestMessage() uint16 { return messageVersion }
 
 func messageSize(m *protocol.Message) int { return bodyBound + bodySize(m.Body) }
 
@@ -84,7 +90,7 @@ func writeMessage(w *writer, m *protocol.Message) {
 		return
 	}
 	w.array(6)
-	w.uint(versionOf(m.Body))
+	w.uint(uint64(Msgpack{}.MessageVersion(m.Body)))
 	w.uint(uint64(m.Body.Kind()))
 	w.uint(uint64(m.From))
 	w.uint(uint64(m.To))

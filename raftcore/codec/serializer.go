@@ -47,3 +47,13 @@ type Serializer interface {
 	EncodeSessionsHead(dst []byte, h protocol.SessionsHead) (Encoded, error)
 	DecodeSessionsHead(Encoded) (protocol.SessionsHead, error)
 }
+
+// Versioned is a Serializer whose messages have versions. What carries them does not send a
+// member what it cannot read: to that, such a message is one that was lost.
+type Versioned interface {
+	Serializer
+	// MessageVersion gives the version that a reader must know for a message with that body.
+	MessageVersion(protocol.Body) uint16
+	// NewestMessage gives the newest version that this Serializer reads.
+	NewestMessage() uint16
+}

@@ -12,9 +12,11 @@
 // the eight bytes before it and the body (both big endian, 4 bytes), the body. The
 // side that dialled sends a hello: version, who it is, whom it means, its
 // incarnation, cluster, serializer, and, if it wants to be answered by members that do not
-// know it, its address. The other side answers with a welcome,
+// know it, its address, and the newest version of messages that it reads. The other side
+// answers with a welcome: version, incarnation, the newest version of messages that it reads;
 // or with a refusal that says why. Then message frames follow, each with one encoded
-// message; nothing comes back, except a refusal when a frame cannot be read.
+// message; nothing comes back, except a refusal when a frame cannot be read. A message that
+// the other side cannot read, because its process is older, is not sent.
 //
 // # Queues
 //

@@ -1,11 +1,13 @@
 package tcp
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -21,13 +23,23 @@ type hello struct {
 	cluster     string
 	serializer  string
 	address     string // where the others reach it; empty when it does not tell
+	reads       uint16 // the newest version of messages that it reads; 0: it is older and does not tell
 }
 
 func (o *Options) hello(to protocol.MemberID) hello {
 	return hello{
 		version: wireVersion, from: o.Self, to: to, incarnation: o.Incarnation,
 		cluster: o.ClusterID, serializer: o.Serializer.Name(), address: o.Advertise,
+		reads: o.reads(),
 	}
+}
+
+// reads gives the newest version of messages that this member reads.
+func (o *Options) reads() uint16 {
+	if v, ok := o.Serializer.(codec.Versioned); ok {
+		return v.NewestMessage()
+	}
+	return 1
 }
 
 func (h hello) frame() []byte {
@@ -39,6 +51,7 @@ func (h hello) frame() []byte {
 	b = appendName(b, h.cluster)
 	b = appendName(b, h.serializer)
 	b = appendName(b, h.address)
+	b = binary.BigEndian.AppendUint16(b, h.reads)
 	return endFrame(b, 0, frameHello)
 }
 
@@ -54,6 +67,9 @@ func parseHello(body []byte) (hello, error) {
 	}
 	if len(c.b) > 0 { // older members end here
 		h.address = c.name()
+	}
+	if len(c.b) > 0 {
+		h.reads = uint16(c.uint(2))
 	}
 	// Another version may look different behind its number; that is then what is wrong.
 	if c.bad && h.version == wireVersion {
@@ -82,32 +98,50 @@ func (o *Options) judge(h hello) *Refusal {
 	return nil
 }
 
-// introduce is the handshake of the side that dialled. A *Refusal tells that the
-// other side does not want this member.
-func introduce(conn net.Conn, h hello) error {
+// introduce is the handshake of the side that dialled. It gives the newest version of
+// messages that the other side reads. A *Refusal tells that it does not want this member.
+func introduce(conn net.Conn, h hello) (reads uint16, err error) {
 	if _, err := conn.Write(h.frame()); err != nil {
-		return fmt.Errorf("sending the hello: %w", err)
+		return 0, fmt.Errorf("sending the hello: %w", err)
 	}
 	typ, body, err := readControl(conn)
 	if err != nil {
-		return fmt.Errorf("waiting for the answer to the hello: %w", err)
+		return 0, fmt.Errorf("waiting for the answer to the hello: %w", err)
 	}
 	switch typ {
 	case frameWelcome:
-		return nil
+		return parseWelcome(body), nil
 	case frameRefusal:
 		r, err := parseRefusal(body)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return r
+		return 0, r
 	}
-	return fmt.Errorf("the answer to the hello is a frame of type %d", typ)
+	return 0, fmt.Errorf("the answer to the hello is a frame of type %d", typ)
+}
+
+// welcomeFrame is the answer to a hello that was judged good.
+func (o *Options) welcomeFrame() []byte {
+	b := binary.BigEndian.AppendUint16(beginFrame(nil), wireVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(o.Incarnation))
+	b = binary.BigEndian.AppendUint16(b, o.reads())
+	return endFrame(b, 0, frameWelcome)
+}
+
+// parseWelcome gives the newest version of messages that whoever welcomes reads. Older members
+// do not tell: they read the first.
+func parseWelcome(body []byte) (reads uint16) {
+	const before = 2 + 8 // wire version, incarnation
+	if len(body) < before+2 {
+		return 1
+	}
+	return binary.BigEndian.Uint16(body[before:])
 }
 
 // welcome is the handshake of the side that was called. After a *Refusal the
-// other side knows why.
-func (o *Options) welcome(conn net.Conn) (hello, error) {
+// other side knows why. addressOf gives where a member is known to be, or empty.
+func (o *Options) welcome(conn net.Conn, addressOf func(protocol.MemberID) string) (hello, error) {
 	typ, body, err := readControl(conn)
 	if f, ok := errors.AsType[*foreignError](err); ok && f.tls() {
 		r := refuse(ReasonTLS, "this member does not use TLS")
@@ -124,13 +158,15 @@ func (o *Options) welcome(conn net.Conn) (hello, error) {
 	if err != nil {
 		return hello{}, err
 	}
-	if r := o.judge(h); r != nil {
+	r := o.judge(h)
+	if r == nil {
+		r = o.TLS.verify(conn, h.from, cmp.Or(addressOf(h.from), h.address))
+	}
+	if r != nil {
 		dismiss(conn, r)
 		return h, r
 	}
-	b := binary.BigEndian.AppendUint16(beginFrame(nil), wireVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(o.Incarnation))
-	if _, err := conn.Write(endFrame(b, 0, frameWelcome)); err != nil {
+	if _, err := conn.Write(o.welcomeFrame()); err != nil {
 		return h, fmt.Errorf("sending the welcome: %w", err)
 	}
 	return h, nil

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,11 +19,12 @@ const maxHandshakes = 64
 
 // inbound is a connection of a member that was welcomed.
 type inbound struct {
-	t       *Transport
-	conn    net.Conn
-	member  protocol.MemberID
-	address string        // where the member says that it is reached, or empty
-	done    chan struct{} // closed after the last call of the handler
+	t           *Transport
+	conn        net.Conn
+	member      protocol.MemberID
+	address     string               // where the member says that it is reached, or empty
+	incarnation protocol.Incarnation // of the member's volume by its hello, if it tells it nowhere else
+	done        chan struct{}        // closed after the last call of the handler
 }
 
 // accept takes connections until the listener is closed.
@@ -109,12 +111,16 @@ func (t *Transport) receive(raw net.Conn) (*inbound, error) {
 		}
 		conn = c
 	}
-	h, err := t.opts.welcome(conn)
+	h, err := t.opts.welcome(conn, t.addressOf)
 	if err != nil {
 		return nil, err
 	}
 	t.opts.Logger.V(1).Info("a peer connected", "member", h.from, "incarnation", h.incarnation, "from", raw.RemoteAddr().String())
-	return &inbound{t: t, conn: conn, member: h.from, address: h.address, done: make(chan struct{})}, raw.SetDeadline(time.Time{})
+	in := &inbound{t: t, conn: conn, member: h.from, address: h.address, done: make(chan struct{})}
+	if h.reads == 0 {
+		in.incarnation = h.incarnation
+	}
+	return in, raw.SetDeadline(time.Time{})
 }
 
 // serverTLS demands a verified certificate whatever the configuration says. A member
@@ -213,6 +219,14 @@ func (t *Transport) callsFrom(id protocol.MemberID) string {
 	return host
 }
 
+// addressOf gives where a named member is, "" for others.
+func (t *Transport) addressOf(id protocol.MemberID) string {
+	if p := (*t.peers.Load())[id]; p != nil && !p.guest.Load() {
+		return p.address
+	}
+	return ""
+}
+
 // silence ends the answers to a member that is not named and does not call any more.
 func (in *inbound) silence() {
 	t := in.t
@@ -270,7 +284,19 @@ func (in *inbound) drain(r *frameReader, batch *[]protocol.Message) error {
 			return fmt.Errorf("a message from member %d to %d came over the connection of member %d to %d",
 				m.From, m.To, in.member, in.t.opts.Self)
 		}
+		in.complete(&m)
 		*batch = append(*batch, m)
+	}
+}
+
+// complete puts the incarnation into votes of older members: they tell it in their hello, and
+// a candidate counts no vote of a volume that it cannot tell from a wiped one.
+func (in *inbound) complete(m *protocol.Message) {
+	switch b := m.Body.(type) {
+	case *protocol.PreVoteResponse:
+		b.Incarnation = cmp.Or(b.Incarnation, in.incarnation)
+	case *protocol.VoteResponse:
+		b.Incarnation = cmp.Or(b.Incarnation, in.incarnation)
 	}
 }
 

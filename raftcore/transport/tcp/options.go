@@ -3,6 +3,7 @@ package tcp
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -53,6 +54,22 @@ type TLS struct {
 	// Client is for outgoing ones. ServerName, when empty, becomes the host that is
 	// dialled.
 	Client func() (*tls.Config, error)
+	// Verify tells why a certificate, verified already, is not that of the member at that
+	// address; the address is empty when nobody has told it. nil: every certificate that
+	// is verified will do. It is called in both directions.
+	Verify func(member protocol.MemberID, address string, leaf *x509.Certificate) error
+}
+
+// verify gives the reason why what the other side has shown is not the member's.
+func (t *TLS) verify(conn net.Conn, member protocol.MemberID, address string) *Refusal {
+	c, ok := conn.(*tls.Conn)
+	if t == nil || t.Verify == nil || !ok {
+		return nil
+	}
+	if err := t.Verify(member, address, c.ConnectionState().PeerCertificates[0]); err != nil {
+		return refuse(ReasonTLS, "%v", err)
+	}
+	return nil
 }
 
 func (o *Options) setDefaults() {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -26,6 +27,7 @@ type peer struct {
 	guest   atomic.Bool // it is not named, and lives while it calls; set under Transport.mu
 
 	// Of the goroutine alone.
+	reads   uint16 // the newest version of messages that the other side reads
 	backoff time.Duration
 	refused Refusal // the last one that was logged
 }
@@ -151,15 +153,20 @@ func (p *peer) greet(ctx context.Context, raw net.Conn) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r := o.TLS.verify(c, p.id, p.address); r != nil {
+			return nil, local(r)
+		}
 		conn = c
 	}
 	h := o.hello(p.id)
 	if p.guest.Load() {
 		h.address = ""
 	}
-	if err := introduce(conn, h); err != nil {
+	reads, err := introduce(conn, h)
+	if err != nil {
 		return nil, err
 	}
+	p.reads = reads
 	return conn, raw.SetDeadline(time.Time{})
 }
 
@@ -221,7 +228,8 @@ func watch(conn net.Conn) error {
 // write is the loop of the writer. broken gets one value, which serve needs: a value
 // taken from it is put back.
 func (p *peer) write(ctx context.Context, conn net.Conn, broken chan error) error {
-	w := batchWriter{t: p.t, conn: conn}
+	w := batchWriter{t: p.t, conn: conn, reads: p.reads}
+	w.versioned, _ = p.t.opts.Serializer.(codec.Versioned)
 	var batch []protocol.Message
 	for {
 		select {

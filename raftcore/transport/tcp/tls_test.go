@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"strings"
@@ -164,6 +165,65 @@ func TestTLSRefusals(t *testing.T) {
 			}
 			if len(inbox.messages) > 0 {
 				t.Error("a message got through")
+			}
+		})
+	}
+}
+
+// TestVerify: whom a certificate belongs to is asked in both directions, with the address
+// that is known, or that the hello tells.
+func TestVerify(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	type asked struct {
+		id      protocol.MemberID
+		address string
+		leaf    string
+	}
+	for _, c := range []struct {
+		name           string
+		caller, called error // what the one that calls, and the one that is called, make of the other
+		local          bool
+		want           string
+	}{
+		{"both agree", nil, nil, false, ""},
+		{"the caller does not", errors.New("that is member 7"), nil, true, "that is member 7"},
+		{"the called one does not", nil, errors.New("you are member 7"), false, "you are member 7"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			questions := make(chan asked, 16)
+			verify := func(o *tcp.Options, answer error) {
+				o.TLS = newIdentity(t, ca, func(x *x509.Certificate) { x.Subject.CommonName = fmt.Sprintf("member %d", o.Self) }).tls()
+				o.TLS.Verify = func(id protocol.MemberID, address string, leaf *x509.Certificate) error {
+					select {
+					case questions <- asked{id, address, leaf.Subject.CommonName}:
+					default:
+					}
+					return answer
+				}
+			}
+			caller, called, inbox := options(1), options(2), newSink()
+			caller.MaxBackoff, caller.Advertise = 50*time.Millisecond, "first.test:1"
+			verify(&caller, c.caller)
+			verify(&called, c.called)
+			told := refusals(&caller)
+			_, address := start(t, called, inbox)
+			a, _ := start(t, caller, newSink())
+			a.SetPeers(map[protocol.MemberID]string{2: address})
+			if c.want != "" {
+				a.Send(ping(1, 2, 1))
+				if r := next(t, told, "the refusal"); r.Reason != tcp.ReasonTLS || r.Local != c.local || r.Message != c.want {
+					t.Errorf("refused with %v", r)
+				}
+				if len(inbox.messages) > 0 {
+					t.Error("a message got through")
+				}
+				return
+			}
+			connect(t, a, 1, 2, inbox)
+			for _, want := range []asked{{2, address, "member 2"}, {1, "first.test:1", "member 1"}} {
+				if got := next(t, questions, "the question"); got != want {
+					t.Errorf("asked %+v, want %+v", got, want)
+				}
 			}
 		})
 	}

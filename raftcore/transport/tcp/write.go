@@ -3,6 +3,7 @@ package tcp
 import (
 	"net"
 
+	"github.com/quorate/quorate/raftcore/codec"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -21,6 +22,9 @@ type batchWriter struct {
 	conn net.Conn
 	buf  []byte
 	held int // messages in buf
+
+	versioned codec.Versioned // nil: messages have no versions
+	reads     uint16          // the newest that the other side reads
 }
 
 func (w *batchWriter) write(batch []protocol.Message) error {
@@ -37,9 +41,13 @@ func (w *batchWriter) write(batch []protocol.Message) error {
 	return w.flush()
 }
 
-// add appends the message as a frame; one that cannot be encoded, or is too long, is
-// dropped: it would never get through.
+// add appends the message as a frame; one that cannot be encoded, that the other side cannot
+// read, or that is too long, is dropped: it would never get through.
 func (w *batchWriter) add(m protocol.Message) {
+	if w.versioned != nil && m.Body != nil && w.versioned.MessageVersion(m.Body) > w.reads {
+		w.t.counters.dropped.Add(1)
+		return
+	}
 	start := len(w.buf)
 	e, err := w.t.opts.Serializer.EncodeMessage(beginFrame(w.buf), m)
 	if err != nil {
