@@ -87,9 +87,19 @@ func (r *race) begin(n int) {
 		}
 		r.hosts, r.ledgers = append(r.hosts, h), append(r.ledgers, l)
 	}
-	for r.hosts[0].State().Role != replica.Leader && r.hosts[1].State().Role != replica.Leader {
+	for r.leader() == 0 {
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// leader gives the member that leads, 0 when nobody does.
+func (r *race) leader() protocol.MemberID {
+	for i, h := range r.hosts {
+		if h.State().Role == replica.Leader {
+			return protocol.MemberID(i + 1)
+		}
+	}
+	return 0
 }
 
 func (r *race) load(clients int) {

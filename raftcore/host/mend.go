@@ -172,7 +172,7 @@ func (h *Host) giveRepair(from protocol.MemberID, ask *protocol.RepairRequest) {
 		return
 	}
 	h.background.Go(func() {
-		answer := repair.Answer(ask, h.forRepair, h.opts.MaxMessageBytes)
+		answer := repair.Answer(ask, h.forRepair, h.opts.MaxMessageBytes, h.opts.Mutation)
 		h.onLoop(func() {
 			h.mending.answering.Delete(from)
 			h.outbox = append(h.outbox, protocol.Message{From: h.opts.ID, To: from, Body: answer})
@@ -189,9 +189,6 @@ func (h *Host) forRepair(id protocol.EntryID) (protocol.Entry, repair.Found) {
 	case err != nil:
 		h.readFailed(fmt.Errorf("for another member's repair: %w", err))
 		return protocol.Entry{}, repair.Unsure
-	}
-	if h.opts.Mutation.Has(mutation.RepairWithoutTermCheck) {
-		es[0].Term = id.Term
 	}
 	return es[0], repair.Present
 }

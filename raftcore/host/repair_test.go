@@ -328,36 +328,46 @@ func TestMutationsOfRepair(t *testing.T) {
 		}
 	})
 	t.Run("RepairWithoutTermCheck", func(t *testing.T) {
-		var changed atomic.Bool
-		bubble(t, 3, func(o *host.Options) { o.Mutation = mutation.RepairWithoutTermCheck }, func(g *group) {
-			old, i := lonely(g)
-			g.stop(old)
-			want, err := old.log.Read(i, i, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g.until("another one leads", func() bool { return g.otherLeads(old) })
-			for len(g.leader().ledger.all()) < 8 {
-				g.propose(g.leader(), "only hers") // as long as the lost one
-			}
-			g.stop(old)
-			old.log.Damage(i)
-			g.board.Heal()
-			g.board.DropIf(func(m protocol.Message) bool {
-				if a, ok := m.Body.(*protocol.RepairResponse); ok && m.To == old.id {
-					for _, e := range a.Entries {
-						if e.ID() == want[0].ID() && string(e.Payload) != string(want[0].Payload) {
-							changed.Store(true)
-						}
-					}
-				}
-				return false
-			})
-			g.start(old)
-			time.Sleep(10 * time.Second)
-		})
-		if !changed.Load() {
+		if givesOtherPayload(t, 0) {
+			t.Error("another payload was given for a damaged entry, without the bug")
+		}
+		if !givesOtherPayload(t, mutation.RepairWithoutTermCheck) {
 			t.Error("no other payload was given for a damaged entry")
 		}
 	})
+}
+
+// givesOtherPayload damages the record of an entry that nobody else has, and reports whether others
+// who have another entry at its index gave that one for it.
+func givesOtherPayload(t *testing.T, bug mutation.Set) bool {
+	t.Helper()
+	var changed atomic.Bool
+	bubble(t, 3, func(o *host.Options) { o.Mutation = bug }, func(g *group) {
+		old, i := lonely(g)
+		g.stop(old)
+		want, err := old.log.Read(i, i, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.until("another one leads", func() bool { return g.otherLeads(old) })
+		for len(g.leader().ledger.all()) < 8 {
+			g.propose(g.leader(), "only hers") // as long as the lost one
+		}
+		g.stop(old)
+		old.log.Damage(i)
+		g.board.Heal()
+		g.board.DropIf(func(m protocol.Message) bool {
+			if a, ok := m.Body.(*protocol.RepairResponse); ok && m.To == old.id {
+				for _, e := range a.Entries {
+					if e.ID() == want[0].ID() && string(e.Payload) != string(want[0].Payload) {
+						changed.Store(true)
+					}
+				}
+			}
+			return false
+		})
+		g.start(old)
+		time.Sleep(10 * time.Second)
+	})
+	return changed.Load()
 }

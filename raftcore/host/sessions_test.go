@@ -259,21 +259,11 @@ func TestSessionBusy(t *testing.T) {
 		free("a reply")
 
 		g.board.Isolate(m.id)
-		ctx, giveUp := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() {
-			_, err := m.ProposeInSession(ctx, s.Client(), 2, []byte("y"))
-			done <- err
-		}()
-		synctest.Wait()
-		g.mustRefuse(m, s.Client(), 2, host.ErrSessionBusy)
-		giveUp()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("the client that gave up gets %v", err)
-		}
+		g.givesUp(m, s.Client(), 2)
 		g.board.Heal()
 		free("the client gave up")
 
+		done := make(chan error)
 		go func() {
 			_, err := inSession(m, s.Client(), 2, "y")
 			done <- err
@@ -287,30 +277,56 @@ func TestSessionBusy(t *testing.T) {
 		free("the leader was lost")
 		g.board.Heal()
 
-		large := make([]byte, 400)
 		g.board.Isolate(m.id)
-		blocked := make(chan error, 2)
-		for range 2 {
-			go func() {
-				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-				defer cancel()
-				_, err := m.Propose(ctx, large)
-				blocked <- err
-			}()
-			synctest.Wait()
-		}
-		if _, err := inSession(m, s.Client(), 3, "z"); err == nil {
-			t.Error("a member that is alone answers")
-		}
-		for range 2 {
-			if err := <-blocked; err == nil {
-				t.Error("a command that was given up has an answer")
+		g.overfilled(m, func() {
+			if _, err := inSession(m, s.Client(), 3, "z"); err == nil {
+				t.Error("a member that is alone answers")
 			}
-		}
+		})
 		g.board.Heal()
 		g.leader()
 		free("a refusal")
 	})
+}
+
+// givesUp lets a client give up its command of a session, which meanwhile takes no other.
+func (g *group) givesUp(m *member, client, serial uint64) {
+	g.t.Helper()
+	ctx, giveUp := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() {
+		_, err := m.ProposeInSession(ctx, client, serial, []byte("y"))
+		done <- err
+	}()
+	synctest.Wait()
+	g.mustRefuse(m, client, serial, host.ErrSessionBusy)
+	giveUp()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		g.t.Errorf("the client that gave up gets %v", err)
+	}
+}
+
+// overfilled runs f while a member that is alone has more commands than it may queue, which are
+// given up afterwards.
+func (g *group) overfilled(m *member, f func()) {
+	g.t.Helper()
+	large := make([]byte, 400)
+	blocked := make(chan error, 2)
+	for range 2 {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			_, err := m.Propose(ctx, large)
+			blocked <- err
+		}()
+		synctest.Wait()
+	}
+	f()
+	for range 2 {
+		if err := <-blocked; err == nil {
+			g.t.Error("a command that was given up has an answer")
+		}
+	}
 }
 
 // A client whose time ran out does not know what happened. Its next command comes after

@@ -40,7 +40,8 @@ func newSnapshots(h *Host, applied protocol.Index) *snapshots {
 }
 
 // applied is called by the applier between two calls of Apply. It begins a snapshot
-// when enough has been applied since the last one.
+// when enough has been applied since the last one, but none while the log is damaged: the base
+// would pass a Configuration that nobody here knows.
 func (s *snapshots) applied(id protocol.EntryID) {
 	if uint64(id.Index-s.taken) < s.h.opts.SnapshotEntries || s.h.mending.ongoing.Load() || !s.busy.CompareAndSwap(false, true) {
 		return
@@ -233,5 +234,5 @@ func asFault(err error) *fault.Fault {
 	if f, ok := err.(*fault.Fault); ok { //nolint:errorlint // made by restoreSnapshot, never wrapped
 		return f
 	}
-	return fault.New(fault.ApplyFailed, time.Now(), err, "restoring a snapshot")
+	return fault.New(machineFault(err), time.Now(), err, "restoring a snapshot")
 }

@@ -1,10 +1,16 @@
 package machine
 
 import (
+	"errors"
 	"io"
 
 	"github.com/quorate/quorate/raftcore/protocol"
 )
+
+// ErrNewer is what an error of a state machine wraps that meets a command, a snapshot or a store
+// which a newer version of it has written. Nothing is broken then: the host tells ConfigInvalid,
+// which the right version mends, and not ApplyFailed.
+var ErrNewer = errors.New("written by a newer version: install that one")
 
 // Command is one committed command, as the state machine sees it.
 type Command struct {

@@ -149,7 +149,7 @@ func TestAnswer(t *testing.T) {
 		return protocol.Entry{}, repair.Absent
 	}
 	ask := &protocol.RepairRequest{Entries: []protocol.EntryID{id(1, 5), id(1, 6), id(2, 7), id(2, 8), id(2, 9), id(2, 10)}}
-	got := repair.Answer(ask, read, 1000)
+	got := repair.Answer(ask, read, 1000, 0)
 	want := &protocol.RepairResponse{
 		Entries: []protocol.Entry{log[5], log[7], log[9]},
 		Missing: []protocol.EntryID{id(1, 6), id(2, 10)},
@@ -157,7 +157,7 @@ func TestAnswer(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("answer (-want +got):\n%s", d)
 	}
-	if got := repair.Answer(ask, read, 1); len(got.Entries) != 1 || len(got.Missing) != 1 {
+	if got := repair.Answer(ask, read, 1, 0); len(got.Entries) != 1 || len(got.Missing) != 1 {
 		t.Errorf("an answer of at most one byte has %d entries, want one, and %d missing", len(got.Entries), len(got.Missing))
 	}
 }

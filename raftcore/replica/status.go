@@ -40,6 +40,7 @@ type FollowerStatus struct {
 	Inflight      int                  // requests with entries that are not answered
 	InflightBytes int                  // of their entries
 	Silent        int                  // ticks since it was heard
+	Heard         bool                 // it has answered this leader, and lately
 	Unfit         bool                 // it said that it should not lead
 	Volume        protocol.Incarnation // that was heard first in this term; 0: none yet
 
@@ -58,10 +59,34 @@ func (r *Replica) Status() Status {
 	for i := range r.followers {
 		p := &r.followers[i]
 		s.Followers = append(s.Followers, FollowerStatus{
-			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), InflightBytes: p.InflightBytes(), Silent: p.Silent, Unfit: p.Unfit, Volume: p.Volume(), Departing: p.Departing > 0,
+			ID: p.ID, State: p.State(), Match: p.Match, Next: p.Next, Inflight: p.Inflight(), InflightBytes: p.InflightBytes(), Silent: p.Silent, Heard: r.answeredLately(p.ID), Unfit: p.Unfit, Volume: p.Volume(), Departing: p.Departing > 0,
 		})
 	}
 	return s
+}
+
+// Unrecorded gives the members of a leader's membership that have no volume recorded, each with
+// the one that the leader has heard; own is that of the leader. They are none until all such
+// voters were heard, so that a new group gets one entry.
+//
+// Of two volumes that were heard in its term the first counts: the leader may have counted
+// what that one had acknowledged, and the second has come up without it.
+func (s Status) Unrecorded(own protocol.Incarnation) (heard []protocol.Member) {
+	volumes := map[protocol.MemberID]protocol.Incarnation{s.ID: own}
+	for _, f := range s.Followers {
+		volumes[f.ID] = f.Volume
+	}
+	for _, m := range s.Membership.Members {
+		if m.Incarnation != 0 || m.Address == "" {
+			continue
+		}
+		if m.Incarnation = volumes[m.ID]; m.Incarnation != 0 {
+			heard = append(heard, m)
+		} else if m.Suffrage == protocol.Voter {
+			return nil
+		}
+	}
+	return heard
 }
 
 // TermAt gives the term of the entry at an index, and whether it is known: the base
