@@ -76,19 +76,18 @@ func TestSameSchedule(t *testing.T) {
 	}
 }
 
-// TestDifferencesShow switches deliberate bugs of ours on, by the bits that package mutation
-// gives them: the schedules must notice.
+// TestDifferencesShow switches deliberate bugs of ours on: the schedules must notice.
 func TestDifferencesShow(t *testing.T) {
-	const voteByIndexOnly, keepOldTail = 1 << 3, 1 << 4
-	for _, bug := range []uint64{voteByIndexOnly, keepOldTail} {
+	for _, name := range []string{"VoteByIndexOnly", "KeepOldTail"} {
 		r, difference := dice(t), ""
+		bug := bugNamed(t, name)
 		for n := 0; n < 1000 && difference == ""; n++ {
 			difference = play(t, r, map[string]int{}, bug)
 		}
 		if difference == "" {
-			t.Errorf("1000 schedules did not notice the bug %b", bug)
+			t.Errorf("1000 schedules did not notice the bug %s", name)
 		}
-		t.Log(difference)
+		t.Logf("%s: %s", name, difference)
 	}
 }
 

@@ -23,23 +23,29 @@ func changed(group ...Status) Event {
 	return e
 }
 
+// conditionTest asks whether a condition is met by an event.
+type conditionTest struct {
+	name      string
+	condition Condition
+	event     Event
+	want      bool
+}
+
 func TestConditions(t *testing.T) {
+	for _, tt := range append(conditionsOfMessages(), conditionsOfMembers()...) {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.condition(tt.event); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func conditionsOfMessages() []conditionTest {
 	vote := Event{Kind: Sent, Member: 1, Message: message(1, 2, &protocol.VoteRequest{})}
 	voteArrives := Event{Kind: Arrived, Member: 2, Message: vote.Message}
 	tick := Event{Kind: Taken, Member: 2, Input: replica.Tick{}}
-	leader := Status{Member: 3, Up: true, Role: replica.Leader, Term: 7, Leader: 3, Last: 5, Commit: 4, Applied: 3}
-	follows := Status{Member: 1, Up: true, Term: 7, Leader: 3, Last: 5, Commit: 3, Applied: 3}
-	behind := Status{Member: 2, Up: true, Term: 6, Leader: 1, Last: 2}
-	learns := Status{Member: 4, Up: true, Role: replica.Learner, Term: 7, Leader: 3, Last: 1}
-	gone := Status{Member: 2}
-	all, most, alone := changed(leader, follows, gone), changed(leader, follows, behind), changed(leader, behind, gone)
-	crashed := changed(Status{Member: 3, Role: replica.Leader})
-	tests := []struct {
-		name      string
-		condition Condition
-		event     Event
-		want      bool
-	}{
+	return []conditionTest{
 		{"a message leaves", Sends(protocol.KindVoteRequest, 1, 2), vote, true},
 		{"a message of any kind to anybody leaves", Sends(Any, Any, Any), vote, true},
 		{"another kind leaves", Sends(protocol.KindAppendRequest, 1, 2), vote, false},
@@ -52,6 +58,18 @@ func TestConditions(t *testing.T) {
 		{"another input is taken", Takes[replica.Resign](2), tick, false},
 		{"another member takes it", Takes[replica.Tick](3), tick, false},
 		{"a message is no input", Takes[replica.Receive](Any), voteArrives, false},
+	}
+}
+
+func conditionsOfMembers() []conditionTest {
+	leader := Status{Member: 3, Up: true, Role: replica.Leader, Term: 7, Leader: 3, Last: 5, Commit: 4, Applied: 3}
+	follows := Status{Member: 1, Up: true, Term: 7, Leader: 3, Last: 5, Commit: 3, Applied: 3}
+	behind := Status{Member: 2, Up: true, Term: 6, Leader: 1, Last: 2}
+	learns := Status{Member: 4, Up: true, Role: replica.Learner, Term: 7, Leader: 3, Last: 1}
+	gone := Status{Member: 2}
+	all, most, alone := changed(leader, follows, gone), changed(leader, follows, behind), changed(leader, behind, gone)
+	crashed := changed(Status{Member: 3, Role: replica.Leader})
+	return []conditionTest{
 		{"a role is reached", Becomes(3, replica.Leader), most, true},
 		{"a role is reached by anybody", Becomes(Any, replica.Leader), most, true},
 		{"another role is reached", Becomes(3, replica.Candidate), most, false},
@@ -86,13 +104,6 @@ func TestConditions(t *testing.T) {
 		{"not all", All(LogReaches(3, 5), CommitReaches(1, 4)), most, false},
 		{"not", Not(LogReaches(3, 6)), most, true},
 		{"not not", Not(LogReaches(3, 5)), most, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.condition(tt.event); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
-			}
-		})
 	}
 }
 

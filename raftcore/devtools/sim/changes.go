@@ -129,7 +129,7 @@ func (f *faults) change() {
 // isSound reports whether a member is not lost for good, and not about to be.
 func (c *Cluster) isSound(id protocol.MemberID) bool {
 	m := c.member(id)
-	return !m.gone && len(m.disk.log.Damaged()) == 0
+	return !m.gone && m.volume == 0 && len(m.disk.log.Damaged()) == 0
 }
 
 // drawChange draws a change that may or may not be possible.
@@ -174,7 +174,9 @@ func (c *Cluster) ask(m *member, ch membership.Change) {
 func (c *Cluster) answered(m *member, a replica.ChangeAnswer) {
 	if a.Refused == nil {
 		c.coverage.Changes[0]++
-		c.made = a.Entry
+		if a.ID != 0 { // somebody has asked for it
+			c.made = a.Entry
+		}
 		return
 	}
 	if a.Refused.Reason == 0 || int(a.Refused.Reason) >= changeAnswers || a.Refused.Text == "" {
@@ -186,6 +188,9 @@ func (c *Cluster) answered(m *member, a replica.ChangeAnswer) {
 
 // told takes the news of a configuration: who has been removed is stopped sooner or later.
 func (m *member) told(ch *replica.MembershipChange) {
+	if ch.Foreign {
+		m.fenceVolume()
+	}
 	if !ch.Removed || !m.c.faults.r.percent(70) {
 		return
 	}
@@ -267,7 +272,7 @@ func (k *checker) configured(m *member, at protocol.Index, payload []byte) {
 		}
 	}
 	k.c.coverage.transition(k.config, next)
-	k.config = next
+	k.config, k.configAt = next, k.committed[at-1].id
 }
 
 // isSettled reports whether the configuration in effect at a member is committed.

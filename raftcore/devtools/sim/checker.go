@@ -21,6 +21,7 @@ type checker struct {
 	alive          map[uint64]Time           // when a leader wrote a session's last sign of life
 	votes          map[ballot]protocol.MemberID
 	config         protocol.Membership         // that was committed last
+	configAt       protocol.EntryID            // its entry
 	removed        map[protocol.MemberID]bool  // were members once
 	configurations map[protocol.EntryID][]byte // all that were ever written
 }
@@ -37,10 +38,11 @@ type commitment struct {
 	at Time
 }
 
-// ballot is a member's only vote of a term.
+// ballot is a member's only vote of a term; a new volume has forgotten those of the one before.
 type ballot struct {
-	voter protocol.MemberID
-	term  protocol.Term
+	voter  protocol.MemberID
+	volume int
+	term   protocol.Term
 }
 
 func newChecker(c *Cluster) checker {
@@ -162,7 +164,7 @@ func (k *checker) commit(m *member, i protocol.Index) {
 	now := commitment{id: protocol.EntryID{Term: term, Index: i}, in: m.term, at: k.c.clock.now}
 	k.committed = append(k.committed, now)
 	k.c.coverage.Commits++
-	if !reached(m.config, func(id protocol.MemberID) bool { return k.holds(&k.c.member(id).disk.log, now.id) }) {
+	if !reached(m.config, func(id protocol.MemberID) bool { return k.had(id, now.id) }) {
 		k.c.fail(QuorumDisks, "member %d, leader of term %d, commits %v, which no majority of %+v has on disk", m.id, m.term, now.id, m.config)
 	}
 	if payload, ok := k.configurations[now.id]; ok {

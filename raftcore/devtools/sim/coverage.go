@@ -24,7 +24,7 @@ type Coverage struct {
 
 	Runs, Phases                                                                    int
 	Elections, Commits, Cuts, Fetches, Compactions, Snapshots                       int
-	Restarts, Dropped, Resumed, DamagedChunks, Repaired, Unrepairable               int
+	Restarts, Dropped, Resumed, DamagedChunks, Repaired, Unrepairable, Fenced       int
 	Writes, Reads, WritesRefused, ReadsRefused                                      int
 	SessionsOpened, SessionsLost, SessionRefused, AskedAgain, Repeated, FullRefused int
 	MaxIndex                                                                        protocol.Index
@@ -81,6 +81,7 @@ func (v *Coverage) sections() []section {
 			{"damaged chunks refused", &v.DamagedChunks},
 			{"records repaired", &v.Repaired},
 			{"records lost everywhere", &v.Unrepairable},
+			{"new volumes fenced", &v.Fenced},
 			{"restarts", &v.Restarts},
 			{"messages dropped", &v.Dropped},
 			{"writes acknowledged", &v.Writes},
@@ -219,6 +220,7 @@ const (
 	voterRemoved
 	learnerRemoved
 	memberMoved
+	volumeRecorded
 	jointEntered
 	jointLeft
 
@@ -227,7 +229,7 @@ const (
 
 var transitionNames = [transitions]string{
 	"learner added", "learner promoted", "voter demoted", "voter removed", "learner removed",
-	"address changed", "joint entered", "joint left",
+	"address changed", "volume recorded", "joint entered", "joint left",
 }
 
 // transition counts what a committed configuration changes.
@@ -244,6 +246,8 @@ func (v *Coverage) transition(before, after protocol.Membership) {
 			v.Transitions[learnerAdded]++
 		case was.Address != x.Address:
 			v.Transitions[memberMoved]++
+		case was.Incarnation != x.Incarnation:
+			v.Transitions[volumeRecorded]++
 		case was.Suffrage == protocol.Learner && x.Suffrage == protocol.Voter:
 			v.Transitions[learnerPromoted]++
 		case was.Suffrage == protocol.Voter && x.Suffrage == protocol.Learner:

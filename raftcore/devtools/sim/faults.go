@@ -44,6 +44,7 @@ var strikes = []struct {
 	{Wipe, (*faults).wipe},
 	{Rot, (*faults).rot},
 	{FullDisk, (*faults).fill},
+	{NewVolume, (*faults).newVolume},
 	{VoteRot, (*faults).rotVote},
 	{WeakDisk, (*faults).weaken},
 	{SyncError, (*faults).failSync},
@@ -184,7 +185,7 @@ func (f *faults) restartLater(m *member) {
 // victim has all that it had; and the vote is not lost.
 func (f *faults) loseLog() {
 	m := f.victim()
-	if m == nil || !f.c.spare(m) {
+	if m == nil || !f.c.spare(m) || f.c.recordsVolumes() {
 		return
 	}
 	m.crash()

@@ -18,8 +18,10 @@ type member struct {
 	c           *Cluster
 	id          protocol.MemberID
 	incarnation protocol.Incarnation
-	interval    Time // between its ticks
-	drifted     Time // the same, while clocks drift
+	volume      int             // counts the disks that it has had before
+	former      memlog.Sequence // the log on the last of them
+	interval    Time            // between its ticks
+	drifted     Time            // the same, while clocks drift
 	disk        disk
 	joined      bool // after the cluster was founded
 	gone        bool // for good
@@ -87,7 +89,7 @@ func (m *member) start() {
 	m.life++
 	restore, state := m.disk.recover(m.membership(nil), c.emptyState(), c.options.DurableMachine && c.options.Workload == nil)
 	*m = member{
-		c: c, id: m.id, joined: m.joined, incarnation: m.incarnation, interval: m.interval, drifted: m.drifted, disk: m.disk, life: m.life,
+		c: c, id: m.id, joined: m.joined, incarnation: m.incarnation, volume: m.volume, former: m.former, interval: m.interval, drifted: m.drifted, disk: m.disk, life: m.life,
 		log: m.disk.log.Clone(), machine: state, sends: map[protocol.MemberID]*transfer{},
 	}
 	m.reconfigure()
@@ -138,6 +140,7 @@ func (m *member) tick() {
 	m.after(m.interval, m.tick)
 	m.ticks++
 	m.step(replica.Tick{})
+	m.recordVolumes()
 	m.mend()
 	m.watchDisk()
 	m.readClock()

@@ -70,7 +70,7 @@ var catches = map[string]catch{
 	"ChangeBeforeCommitInTerm":  {bug: mutation.ChangeBeforeCommitInTerm, room: "replica", test: stories},
 	"ChangeEffectOnCommit":      {bug: mutation.ChangeEffectOnCommit, favour: reshaped, all: []Property{QuorumDisks, ElectionSafety}},
 	"JointNeedsOnlyNew":         {bug: mutation.JointNeedsOnlyNew, favour: reshaped, all: []Property{QuorumDisks}},
-	"WipedVolumeVotes":          {bug: mutation.WipedVolumeVotes, room: "replica", test: stories},
+	"WipedVolumeVotes":          {bug: mutation.WipedVolumeVotes, favour: emptied, all: leaderLacks, five: leaderLacks},
 	"RepairedCutOff":            {bug: mutation.RepairedCutOff, room: "replica", test: stories},
 	"SilentWhenRemoved":         {bug: mutation.SilentWhenRemoved, room: "replica", test: stories},
 	"RemovedLeaderCountsItself": {bug: mutation.RemovedLeaderCountsItself, favour: reshaped, all: []Property{QuorumDisks}},
@@ -84,7 +84,7 @@ var catches = map[string]catch{
 	"GhostEntries":              {bug: mutation.GhostEntries, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
 	"WipedVoter":                {bug: mutation.WipedVoter, room: "storage/filelog", test: "TestDeliberateBugsAreNoticed"},
 	"UnboundedLength":           {bug: mutation.UnboundedLength, room: "transport/tcp", test: "TestALengthIsNotBelieved"},
-	"RepairWithoutTermCheck":    {bug: mutation.RepairWithoutTermCheck, room: "host", test: "TestMutationsOfRepair"},
+	"RepairWithoutTermCheck":    {bug: mutation.RepairWithoutTermCheck, room: "devtools/sim", test: "TestARepairIsOfItsTerm"},
 	"CampaignWhileDamaged":      {bug: mutation.CampaignWhileDamaged, room: "host", test: "TestMutationsOfRepair"},
 }
 

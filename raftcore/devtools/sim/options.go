@@ -40,15 +40,16 @@ const (
 	Rot                            // a record of a log is damaged, and repaired from the others
 	VoteRot                        // both copies of a member's vote are damaged: it is lost for good
 	FullDisk                       // a leader has no space for new commands for a while
+	NewVolume                      // leaders record the volumes; a member comes back with an empty one under its ID
 
-	allFaults = FullDisk<<1 - 1
-	losses    = Wipe | Rot | VoteRot // after which a member may be lost for good
+	allFaults = NewVolume<<1 - 1
+	losses    = Wipe | Rot | VoteRot | NewVolume // after which a member may be lost for good
 )
 
 var faultNames = [...]string{
 	"crash", "powerloss", "partition", "loss", "duplication", "delay", "break", "slowdisk",
 	"lostlog", "compaction", "transfer", "resign", "sleep", "regicide", "drift", "crashpoint",
-	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe", "rot", "voterot", "fulldisk",
+	"bridge", "damage", "hungdisk", "weakdisk", "syncerror", "changes", "wipe", "rot", "voterot", "fulldisk", "newvolume",
 }
 
 // String gives the names, joined by "+", or "none".
@@ -159,7 +160,7 @@ func OptionsFor(seed uint64) Options {
 		DurableMachine:      r.percent(50),
 		HealMajority:        r.percent(40),
 	}
-	for f := Faults(1); f < allFaults; f <<= 1 {
+	for f := Faults(1); f <= FullDisk; f <<= 1 {
 		if r.percent(60) {
 			o.Faults |= f
 		}
@@ -180,6 +181,9 @@ func OptionsFor(seed uint64) Options {
 	o.MaxInflightBytes = pick(r, []int{0, 0, 100, 1000})
 	o.MaxApplyBytes = pick(r, []int{0, 0, 100, 1000})
 	o.Phases = pick(r, []int{1, 1, 2, 3})
+	if r.percent(15) {
+		o.Faults = o.Faults&^LostLog | NewVolume // a lost log is another volume, too, and is fenced where volumes are recorded
+	}
 	return o
 }
 

@@ -1,7 +1,7 @@
 package sim
 
 // profiles lead runs to where one sort of bug shows.
-var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks, reshaped, chunks}
+var profiles = []func(*Options){shortReigns, slowDisks, lostLogs, staleLeaders, sleepers, laggards, chunks, reshaped, chunks, emptied}
 
 // Profiled draws the options of a seed as OptionsFor does; every second seed is led to
 // where one sort of bug shows.
@@ -88,4 +88,15 @@ func reshaped(o *Options) {
 	o.ClientEvery = 10 * Millisecond
 	o.AimAtLeader = 30
 	o.Steps = 1500
+}
+
+// emptied has members come back with empty volumes, while others lack what those had
+// acknowledged, and those who have it are down.
+func emptied(o *Options) {
+	o.Members, o.Learners = 3, 0
+	o.Faults = NewVolume | Crash | Partition | o.Faults&(Regicide|Transfer|Delay|Changes|Compaction)
+	o.FaultEvery, o.DownFor = 40*Millisecond, 150*Millisecond
+	o.ClientEvery = 2 * Millisecond
+	o.AimAtLeader = 60
+	quick(o)
 }

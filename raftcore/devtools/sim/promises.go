@@ -38,7 +38,7 @@ func (k *checker) vote(m *member, term protocol.Term, candidate protocol.MemberI
 		k.c.fail(Promises, "member %d votes for %d in term %d, its disk has term %d and a vote for %d", m.id, candidate, term, hard.Term, hard.Vote)
 		return
 	}
-	b := ballot{m.id, term}
+	b := ballot{m.id, m.volume, term}
 	if other, voted := k.votes[b]; voted && other != candidate {
 		k.c.fail(Promises, "member %d votes for %d in term %d, after a vote for %d", m.id, candidate, term, other)
 	}

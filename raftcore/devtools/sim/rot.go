@@ -79,7 +79,7 @@ func (m *member) mend() {
 // giveRepair answers another member's request.
 func (m *member) giveRepair(from protocol.MemberID, ask *protocol.RepairRequest) {
 	m.after(m.c.network.syncTime()/4, func() {
-		answer := repair.Answer(ask, m.forRepair, max(1, m.c.options.MaxMessageBytes))
+		answer := repair.Answer(ask, m.forRepair, max(1, m.c.options.MaxMessageBytes), m.c.options.mutation)
 		m.c.network.send(m, []protocol.Message{{From: m.id, To: from, Body: answer}})
 	})
 }

@@ -39,7 +39,6 @@ func (c *Cluster) RestoreOlderDisk(id protocol.MemberID, last protocol.Index) {
 // Wipe gives a member that is down an empty disk, as another incarnation: its vote is lost too.
 func (c *Cluster) Wipe(id protocol.MemberID) {
 	m := c.member(id)
-	m.disk = disk{}
-	m.incarnation++
+	m.swapVolume()
 	c.note(m, "gets an empty disk")
 }

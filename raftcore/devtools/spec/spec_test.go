@@ -19,7 +19,7 @@ var (
 
 // unexplainable are the faults that the specification does not know: its disks keep what they
 // have.
-const unexplainable = sim.LostLog
+const unexplainable = sim.LostLog | sim.NewVolume
 
 func options(seed uint64) sim.Options {
 	o := sim.OptionsFor(seed)
