@@ -38,7 +38,7 @@ func newStore(env server.Env) (machine.StateMachine, error) {
 func (s store) ServeClients(n *server.Node, l net.Listener) (stop func(), err error) {
 	api := etcdapi.New(etcdapi.Options{
 		ClusterID: n.ClusterID(), MemberID: n.MemberID(), Version: server.Version,
-		Backend: backend{n, s.Store},
+		Backend: backend{n, s.Store}, MembersByOperator: n.MembersByOperator(),
 	})
 	api.SetServing(true)
 	done := make(chan struct{})

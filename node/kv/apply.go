@@ -89,7 +89,7 @@ func (s *Store) applyOne(c *machine.Command) (machine.Result, error) {
 		response, err := s.executor.compact(r)
 		return result(response, err)
 	}
-	return machine.Result{}, fmt.Errorf("operation %d of a command is not known: install the version that proposed it", op)
+	return machine.Result{}, fmt.Errorf("operation %d of a command is not known: %w", op, machine.ErrNewer)
 }
 
 // result tells refusals from faults.

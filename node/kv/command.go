@@ -6,7 +6,13 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/quorate/quorate/raftcore/machine"
 )
+
+// Format counts up with each change of what older versions cannot read: of commands, snapshots
+// or the store.
+const Format = 1
 
 // A command is {version, operation, request}: two bytes and the protobuf encoding
 // of etcd's request message.
@@ -52,7 +58,7 @@ func split(payload []byte) (op byte, request []byte, err error) {
 		return 0, nil, fmt.Errorf("a command of %d bytes is too short", len(payload))
 	}
 	if payload[0] != commandVersion {
-		return 0, nil, fmt.Errorf("a command has version %d, this version knows %d: install the version that proposed it", payload[0], commandVersion)
+		return 0, nil, fmt.Errorf("a command has format %d, this version knows %d: %w", payload[0], commandVersion, machine.ErrNewer)
 	}
 	return payload[1], payload[commandHeader:], nil
 }

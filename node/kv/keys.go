@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -241,8 +242,11 @@ func (m meta) append(b []byte) []byte {
 }
 
 func decodeMeta(b []byte) (meta, error) {
-	if len(b) == 0 || b[0] != metaVersion {
-		return meta{}, fmt.Errorf("kv: the store was written in format %x, this version reads format %d: use the version that wrote it, or a newer one", b[:min(1, len(b))], metaVersion)
+	if len(b) == 0 || b[0] < metaVersion {
+		return meta{}, fmt.Errorf("kv: the store has the format %x, which never was", b[:min(1, len(b))])
+	}
+	if b[0] > metaVersion {
+		return meta{}, fmt.Errorf("kv: the store has format %d, this version reads up to %d: %w", b[0], metaVersion, machine.ErrNewer)
 	}
 	d := decoder{b: b[1:]}
 	var m meta

@@ -133,7 +133,7 @@ func readSnapshot(r io.Reader, f func(key, value []byte) error) error {
 		return fmt.Errorf("%w: it does not begin with %s", errSnapshotDamaged, snapshotMagic)
 	}
 	if v := head[len(snapshotMagic)]; v != snapshotVersion {
-		return fmt.Errorf("kv: the snapshot has version %d, this version reads %d: install the version that wrote it", v, snapshotVersion)
+		return fmt.Errorf("kv: the snapshot has format %d, this version reads up to %d: %w", v, snapshotVersion, machine.ErrNewer)
 	}
 	var entries uint64
 	var block []byte

@@ -263,16 +263,17 @@ func TestRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, x := range []struct {
 		payload string
 		want    string
+		newer   bool // and that a newer version is what is lacking
 	}{
-		{"\x02\x01", "a command has version 2, this version knows 1: install the version that proposed it"},
-		{"\x01\x09", "operation 9 of a command is not known: install the version that proposed it"},
-		{"\x01", "a command of 1 bytes is too short"},
-		{"\x01\x01\xff", "unexpected EOF"},
+		{"\x02\x01", "a command has format 2, this version knows 1", true},
+		{"\x01\x09", "operation 9 of a command is not known", true},
+		{"\x01", "a command of 1 bytes is too short", false},
+		{"\x01\x01\xff", "unexpected EOF", false},
 	} {
 		f := newFixture(t)
 		err := f.store.Apply([]machine.Command{{Index: 5, Term: 1, Payload: []byte(x.payload)}}, make([]machine.Result, 1))
-		if err == nil || !strings.Contains(err.Error(), "entry 5: "+x.want) {
-			t.Errorf("payload %q: error %v, want %s", x.payload, err, x.want)
+		if err == nil || !strings.Contains(err.Error(), "entry 5: "+x.want) || errors.Is(err, machine.ErrNewer) != x.newer {
+			t.Errorf("payload %q: error %v, want %s, of a newer version: %t", x.payload, err, x.want, x.newer)
 		}
 	}
 }
