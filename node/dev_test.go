@@ -324,7 +324,6 @@ func etcdctlUnimplemented(t *testing.T, _ etcdctl, endpoints []string) {
 	for want, args := range map[string][]string{
 		"Lease.LeaseGrant":     {"lease", "grant", "60"},
 		"Auth.AuthStatus":      {"auth", "status"},
-		"Cluster.MemberAdd":    {"member", "add", "four", "--peer-urls=http://127.0.0.1:1"},
 		"Maintenance.Snapshot": {"snapshot", "save", filepath.Join(t.TempDir(), "s")},
 	} {
 		e.fails("quorate: "+want+" is not implemented yet", args...)

@@ -1,8 +1,11 @@
 package main
 
-import "github.com/quorate/quorate/node/server"
+import (
+	"github.com/quorate/quorate/node/kv"
+	"github.com/quorate/quorate/node/server"
+)
 
-func main() { server.Main(server.App{NewMachine: newStore, Try: try}) }
+func main() { server.Main(server.App{NewMachine: newStore, Format: kv.Format, Try: try}) }
 
 func try(clients []string) []string {
 	return []string{

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -56,13 +57,21 @@ func newCA(t *testing.T, name string) *credential {
 	})
 }
 
-// leaf makes a credential for a member at 127.0.0.1, or for a client.
-func (c *credential) leaf(t *testing.T) *credential {
+// leaf makes a credential for a member at 127.0.0.1, or for a client, that is named by the URIs.
+func (c *credential) leaf(t *testing.T, uris ...string) *credential {
 	t.Helper()
-	return sign(t, c, &x509.Certificate{
+	x := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "member"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	})
+	}
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.URIs = append(x.URIs, u)
+	}
+	return sign(t, c, x)
 }
 
 func (c *credential) certPEM() []byte {

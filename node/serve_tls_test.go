@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,35 +28,42 @@ import (
 	"github.com/quorate/quorate/node/nodeapi"
 )
 
-// trio is a cluster of three processes whose every endpoint is mutual TLS with the same
-// files.
+// trio is a cluster of three processes whose every endpoint is mutual TLS, with the same
+// files for all, or with files of its own for each.
 type trio struct {
 	t       *testing.T
 	base    int
 	dir     string
-	files   *secret
+	files   [3]*secret
 	ca      *credential // trusted by members and by the clients here
-	own     *credential // of the members
+	next    *credential // trusted by the clients too; nil: none
 	members [3]*process
 }
 
 func startTrio(t *testing.T) *trio {
 	t.Helper()
-	c := &trio{t: t, base: freeBase(t, 3), dir: t.TempDir(), files: newSecret(t), ca: newCA(t, "ca")}
-	c.own = c.ca.leaf(t)
-	c.files.put(c.own, c.own, c.ca)
+	c := &trio{t: t, base: freeBase(t, 3), dir: t.TempDir(), ca: newCA(t, "ca")}
+	shared := newSecret(t)
+	c.files = [3]*secret{shared, shared, shared}
+	own := c.ca.leaf(t)
+	shared.put(own, own, c.ca)
+	c.startAll()
+	return c
+}
+
+func (c *trio) startAll() {
+	c.t.Helper()
 	for i := range c.members {
 		c.start(i + 1)
 	}
 	for i := range c.members {
 		c.ready(i + 1)
 	}
-	return c
 }
 
 func (c *trio) start(member int) {
 	c.t.Helper()
-	args := serveArgs(c.base, member, 3, c.dir, c.files.flags("peer", "client", "admin")...)
+	args := serveArgs(c.base, member, 3, c.dir, c.files[member-1].flags("peer", "client", "admin")...)
 	c.members[member-1] = node(c.t, fmt.Sprintf("m-%d", member), args...)
 }
 
@@ -62,8 +71,17 @@ func (c *trio) endpoint(member int) string { return address(c.base, member, clie
 
 func (c *trio) admin(member int) string { return "https://" + address(c.base, member, adminPort) }
 
-// tls is the configuration of a client whom the members trust at present.
-func (c *trio) tls() *tls.Config { return clientTLS(c.ca.leaf(c.t), c.ca) }
+// adminURI names an admin of the clusters of these tests, whose ID is "c".
+const adminURI = "quorate://c/admin"
+
+// tls is the configuration of an admin whom the members trust at present.
+func (c *trio) tls() *tls.Config {
+	cas := []*credential{c.ca}
+	if c.next != nil {
+		cas = append(cas, c.next)
+	}
+	return clientTLS(c.ca.leaf(c.t, adminURI), cas...)
+}
 
 func (c *trio) ready(member int) {
 	c.t.Helper()
@@ -137,9 +155,11 @@ func TestServeWithTLS(t *testing.T) {
 		{"every member serves", func(t *testing.T) { c.serves(t, "first") }},
 		{"member list", c.testMemberList},
 		{"who is refused", c.testRefused},
+		{"who may use the admin endpoint", c.testAdmins},
 		{"a member of another cluster", c.testOtherCluster},
 		{"new certificates", c.testRotation},
 		{"SIGTERM to the leader", c.testHandOver},
+		{"members by clients", c.testMembers},
 	} {
 		if !t.Run(s.name, s.run) {
 			return // what follows builds on it
@@ -191,8 +211,8 @@ func (c *trio) testRefused(t *testing.T) {
 		if x.config == nil {
 			continue
 		}
-		if _, _, err := get(httpsClient(x.config), c.admin(1)+nodeapi.PathStatusz); err == nil {
-			t.Errorf("%s: the admin endpoint answers", x.name)
+		if code, _, err := get(httpsClient(x.config), c.admin(1)+nodeapi.PathStatusz); err == nil && code != http.StatusForbidden {
+			t.Errorf("%s: the admin endpoint answers %d", x.name, code)
 		}
 	}
 	if code, body, err := get(plainHTTP(t), "http://"+address(c.base, 1, adminPort)+nodeapi.PathStatusz); err == nil && code != 400 {
@@ -200,6 +220,44 @@ func (c *trio) testRefused(t *testing.T) {
 	}
 	if r, err := c.client(t, c.tls(), 1).Get(patiently(t), "refused"); err != nil || r.Count != 0 {
 		t.Errorf("a refused client has written: %v, %v", r, err)
+	}
+}
+
+// Probes and metrics are for everybody; the rest is for the operator and admins alone: a
+// certificate of the CA does not make one.
+func (c *trio) testAdmins(t *testing.T) {
+	for name, x := range map[string]struct {
+		config *tls.Config
+		all    bool
+	}{
+		"nobody":    {clientTLS(nil, c.ca), false},
+		"a member":  {clientTLS(c.ca.leaf(t), c.ca), false},
+		"member 1":  {clientTLS(c.ca.leaf(t, "quorate://c/member/1"), c.ca), false},
+		"a client":  {clientTLS(c.ca.leaf(t, "quorate://c/client"), c.ca), false},
+		"elsewhere": {clientTLS(c.ca.leaf(t, "quorate://d/operator"), c.ca), false},
+		"operator":  {clientTLS(c.ca.leaf(t, "quorate://c/operator"), c.ca), true},
+		"admin":     {clientTLS(c.ca.leaf(t, adminURI), c.ca), true},
+	} {
+		for _, path := range append([]string{nodeapi.PathStatusz, nodeapi.PathFaults}, nodeapi.OpenPaths...) {
+			want := http.StatusForbidden
+			if x.all || slices.Contains(nodeapi.OpenPaths, path) {
+				want = http.StatusOK
+			}
+			if code, body, err := get(httpsClient(x.config), c.admin(1)+path); code != want {
+				t.Errorf("%s: GET %s answers %d, want %d: %s, %v", name, path, code, want, body, err)
+			}
+		}
+		if x.all {
+			continue
+		}
+		r, err := httpsClient(x.config).Post(c.admin(1)+nodeapi.PathTransfer, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusForbidden {
+			t.Errorf("%s may transfer leadership: %d", name, r.StatusCode)
+		}
 	}
 }
 
@@ -223,13 +281,13 @@ func putOnce(t *testing.T, endpoint string, config *tls.Config) error {
 // A process that is told the addresses of members, but belongs to another cluster, is
 // refused by them, and says why.
 func (c *trio) testOtherCluster(t *testing.T) {
-	base, h := freeBase(t, 1), httpsClient(c.tls())
+	base, h := freeBase(t, 1), plainHTTP(t)
 	own := address(base, 1, adminPort)
 	p := node(t, "stranger", append([]string{
 		"serve", "--name", "stranger", "--member-id", "9", "--cluster-id", "another", "--data-dir", filepath.Join(c.dir, "stranger"),
 		"--initial-members", members(c.base, 3) + ",9=" + address(base, 1, peerPort),
 		"--listen-client", address(base, 1, clientPort), "--listen-peer", address(base, 1, peerPort), "--listen-admin", own,
-	}, c.files.flags("peer", "client", "admin")...)...)
+	}, c.files[0].flags("peer", "client")...)...)
 	for i := 1; i <= 3; i++ {
 		eventually(t, fmt.Sprintf("the stranger tells that member %d refuses it", i), func() error {
 			for _, l := range lines(p.out.String()) {
@@ -240,7 +298,7 @@ func (c *trio) testOtherCluster(t *testing.T) {
 			return errors.New("not yet")
 		})
 	}
-	if s, err := status(h, "https://"+own); err != nil || s.LeaderID != 0 {
+	if s, err := status(h, "http://"+own); err != nil || s.LeaderID != 0 {
 		t.Errorf("the stranger has a leader: %+v, %v", s, err)
 	}
 	p.stop(syscall.SIGTERM)
@@ -407,24 +465,24 @@ func (c *trio) testRotation(t *testing.T) {
 	oldClient, nextClient := old.leaf(t), next.leaf(t)
 
 	renewed := old.leaf(t)
-	c.files.put(renewed, renewed, old)
+	c.files[0].put(renewed, renewed, old)
 	c.show(t, renewed, clientTLS(oldClient, old))
 	c.serves(t, "with renewed certificates")
 
-	c.files.put(renewed, renewed, old, next)
+	c.files[0].put(renewed, renewed, old, next)
 	c.take(t, "clients of the next CA", clientTLS(nextClient, old), "")
 	c.take(t, "clients of the old CA", clientTLS(oldClient, old), "")
 
 	moved := next.leaf(t)
-	c.files.put(moved, moved, old, next)
+	c.files[0].put(moved, moved, old, next)
 	c.show(t, moved, clientTLS(oldClient, old, next))
 	c.take(t, "clients of the old CA who trust both", clientTLS(oldClient, old, next), "")
 	c.take(t, "clients who trust the old CA only", clientTLS(oldClient, old), "unknown authority")
 
-	c.files.put(moved, moved, next)
+	c.files[0].put(moved, moved, next)
 	c.take(t, "clients of the old CA", clientTLS(oldClient, old, next), "unknown certificate authority")
 	c.take(t, "clients of the next CA", clientTLS(nextClient, next), "")
-	c.ca, c.own = next, moved
+	c.ca = next
 	c.serves(t, "with the next CA")
 
 	// Members have kept their connections so far: one that starts needs new ones.

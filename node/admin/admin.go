@@ -31,13 +31,29 @@ type Backend interface {
 	// Found lets a volume that waits for it act as a founding member, or tells which
 	// field of the request is not the member's own.
 	Found(context.Context, nodeapi.FoundRequest) error
+	// ChangeMembers makes one change of the membership, and gives the one that results. The
+	// error is a *RefusedError when nothing was done; after any other the change may
+	// still take effect.
+	ChangeMembers(context.Context, nodeapi.MemberChange) (*nodeapi.Membership, error)
 }
+
+// RefusedError tells why a change of the membership was refused.
+type RefusedError struct {
+	nodeapi.Refusal
+	Senseless bool // no membership could take the change: it is the request that must change
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string { return string(e.Reason) + ": " + e.Message }
 
 // readyTimeout bounds a readiness check: a kubelet's probe waits about as long.
 const readyTimeout = time.Second
 
 // transferTimeout bounds a transfer of leadership.
 const transferTimeout = 10 * time.Second
+
+// changeTimeout bounds a change of the membership.
+const changeTimeout = 10 * time.Second
 
 // Handler gives the endpoint.
 func Handler(b Backend, metrics prometheus.Gatherer) http.Handler {
@@ -51,6 +67,7 @@ func Handler(b Backend, metrics prometheus.Gatherer) http.Handler {
 	mux.HandleFunc("DELETE "+nodeapi.PathFaults, h.clearFaults)
 	mux.HandleFunc("POST "+nodeapi.PathTransfer, h.transfer)
 	mux.HandleFunc("POST "+nodeapi.PathFound, h.found)
+	mux.HandleFunc("POST "+nodeapi.PathMembers, h.changeMembers)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -113,14 +130,20 @@ func (h handler) transfer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// maxFoundRequest bounds what is read of a request's body, in bytes.
-const maxFoundRequest = 4096
+// maxRequest bounds what is read of a request's body, in bytes.
+const maxRequest = 4096
+
+// decode reads a request's body; a field that is not known may be a word of a newer operator
+// without which the rest means something else.
+func decode(w http.ResponseWriter, r *http.Request, into any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
 
 func (h handler) found(w http.ResponseWriter, r *http.Request) {
 	var req nodeapi.FoundRequest
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFoundRequest))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&req); err != nil {
+	if err := decode(w, r, &req); err != nil {
 		http.Error(w, "the body must be JSON with clusterID, memberID and incarnation: "+err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -131,8 +154,35 @@ func (h handler) found(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func (h handler) changeMembers(w http.ResponseWriter, r *http.Request) {
+	var req nodeapi.MemberChange
+	if err := decode(w, r, &req); err != nil {
+		writeCode(w, http.StatusBadRequest, nodeapi.Refusal{
+			Reason: nodeapi.RefusedInvalid, Message: "the body must be JSON with clusterID, leader, and add, promote or remove: " + err.Error(),
+		})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), changeTimeout)
+	defer cancel()
+	m, err := h.b.ChangeMembers(ctx, req)
+	refused, ok := errors.AsType[*RefusedError](err)
+	switch {
+	case err == nil:
+		writeJSON(w, m)
+	case ok && refused.Senseless:
+		writeCode(w, http.StatusBadRequest, refused.Refusal)
+	case ok:
+		writeCode(w, http.StatusConflict, refused.Refusal)
+	default:
+		http.Error(w, "it is not known whether the change takes effect, look at the membership again: "+err.Error(), http.StatusGatewayTimeout)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, v any) { writeCode(w, http.StatusOK, v) }
+
+func writeCode(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.Encode(v) //nolint:errcheck // the client is gone

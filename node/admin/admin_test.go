@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type member struct {
 	transferTo  uint64
 	found       error
 	foundAs     nodeapi.FoundRequest
+	change      error
+	changedBy   nodeapi.MemberChange
 }
 
 func (m *member) Status() nodeapi.Status      { return m.status }
@@ -43,10 +46,21 @@ func (m *member) Found(_ context.Context, r nodeapi.FoundRequest) error {
 	return m.found
 }
 
+func (m *member) ChangeMembers(_ context.Context, c nodeapi.MemberChange) (*nodeapi.Membership, error) {
+	m.changedBy = c
+	return m.status.Membership, m.change
+}
+
+func refused(why nodeapi.RefusalReason, senseless bool) *admin.RefusedError {
+	return &admin.RefusedError{Refusal: nodeapi.Refusal{Reason: why, Message: "for a reason"}, Senseless: senseless}
+}
+
 func serve(t *testing.T, m *member, method, path, body string) (int, string) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(admin.NewCollector(m.Status))
+	reg.MustRegister(admin.NewCollector(m.Status), admin.NewPeerCollector(func() []admin.PeerRefusals {
+		return []admin.PeerRefusals{{Reason: "TLS", By: "peer", Count: 2}, {Reason: "TLS", By: "self"}}
+	}))
 	w := httptest.NewRecorder()
 	admin.Handler(m, reg).ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(body)))
 	return w.Code, w.Body.String()
@@ -68,6 +82,13 @@ func TestPaths(t *testing.T) {
 		{"status", "GET", "/statusz", member{status: leader}, "", 200, `"role": "Leader"`},
 		{"metrics", "GET", "/metrics", member{status: leader}, "", 200, "quorate_raft_term 7\n"},
 		{"leader metric", "GET", "/metrics", member{status: leader}, "", 200, "quorate_raft_is_leader 1\n"},
+		{"voters metric", "GET", "/metrics", member{status: leader}, "", 200, "quorate_raft_voters 3\n"},
+		{"membership metric", "GET", "/metrics", member{status: nodeapi.Status{Membership: &nodeapi.Membership{Index: 8, Joint: true}}}, "", 200, "quorate_raft_joint 1\n"},
+		{"refusals metric", "GET", "/metrics", member{}, "", 200, `quorate_peer_refusals_total{by="peer",reason="TLS"} 2` + "\n"},
+		{"no TLS metric", "GET", "/metrics", member{}, "", 200, "quorate_tls_certificate_not_after_timestamp_seconds 0\n"},
+		{"TLS metric", "GET", "/metrics", member{status: nodeapi.Status{TLS: &nodeapi.TLS{
+			Peer: &nodeapi.TLSFiles{NotAfter: time.Unix(2000, 0)}, Admin: &nodeapi.TLSFiles{NotAfter: time.Unix(1000, 0)},
+		}}}, "", 200, "quorate_tls_certificate_not_after_timestamp_seconds 1000\n"},
 		{"no faults", "GET", "/faults", member{}, "", 200, "[]"},
 		{"faults", "GET", "/faults", member{faults: []nodeapi.Health{{Fault: "LogCorrupt"}}}, "", 200, `"fault": "LogCorrupt"`},
 		{"forget", "DELETE", "/faults", member{}, "", 204, ""},
@@ -81,6 +102,13 @@ func TestPaths(t *testing.T) {
 		{"found for another", "POST", "/found", member{found: errors.New("incarnation is cd here, not ab")}, `{"clusterID":"c"}`, 409, "incarnation is cd here"},
 		{"found without a body", "POST", "/found", member{}, "", 400, "must be JSON"},
 		{"found with a strange field", "POST", "/found", member{}, `{"cluster":"c"}`, 400, "unknown field"},
+		{"change", "POST", "/members", member{status: nodeapi.Status{Membership: &nodeapi.Membership{Highest: 4}}}, `{"clusterID":"c","leader":1,"promote":4}`, 200, `"highest": 4`},
+		{"change refused", "POST", "/members", member{change: refused(nodeapi.RefusedChangeInFlight, false)}, `{"promote":4}`, 409, `"reason": "ChangeInFlight"`},
+		{"change without sense", "POST", "/members", member{change: refused(nodeapi.RefusedInvalid, true)}, `{"promote":4}`, 400, `"message": "for a reason"`},
+		{"change with an open end", "POST", "/members", member{change: context.DeadlineExceeded}, `{"promote":4}`, 504, "look at the membership again"},
+		{"change without a body", "POST", "/members", member{}, "", 400, `"reason": "Invalid"`},
+		{"change with a strange field", "POST", "/members", member{}, `{"demote":4}`, 400, "unknown field"},
+		{"a GET changes no members", "GET", "/members", member{}, "", 405, ""},
 		{"pprof", "GET", "/debug/pprof/cmdline", member{}, "", 200, ""},
 		{"unknown", "GET", "/nothing", member{}, "", 404, ""},
 	} {
@@ -109,6 +137,22 @@ func TestFoundHandsTheRequestOver(t *testing.T) {
 	}
 }
 
+func TestMembersHandsTheChangeOver(t *testing.T) {
+	want := nodeapi.MemberChange{
+		ClusterID: "c", Leader: 2, Promote: 5, Remove: 1,
+		Add: &nodeapi.MemberInfo{ID: 4, Name: "demo-4", Peer: "h:2380", Client: "h:2379", Incarnation: "ab"},
+	}
+	body, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m member
+	serve(t, &m, http.MethodPost, "/members", string(body))
+	if d := cmp.Diff(want, m.changedBy); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestStatusShape(t *testing.T) {
 	want := nodeapi.Status{
 		ClusterID: "c", MemberID: 2, Incarnation: "ab", Name: "demo-2", Role: nodeapi.RoleFenced, Term: 3, LeaderID: 1,
@@ -116,6 +160,14 @@ func TestStatusShape(t *testing.T) {
 		Health:  &nodeapi.Health{Fault: "LogCorrupt", Remedy: "RepairFromPeers", Message: "m", At: time.Unix(1, 0).UTC()},
 		Disk:    nodeapi.Disk{Used: 1, Free: 2, Reserved: 3, LastFsyncSeconds: 0.5},
 		Version: "v1",
+		Removed: true,
+		Membership: &nodeapi.Membership{
+			Index: 5, Committed: true, Joint: true, Highest: 4,
+			Members: []nodeapi.MemberInfo{
+				{ID: 1, Name: "demo-1", Peer: "p:2380", Client: "c:2379", Suffrage: nodeapi.SuffrageLeaving, Incarnation: "cd", MatchIndex: 9, Heard: true},
+				{ID: 4, Peer: "q:2380", Suffrage: nodeapi.SuffrageLearner},
+			},
+		},
 	}
 	_, body := serve(t, &member{status: want}, "GET", "/statusz", "")
 	var got nodeapi.Status
@@ -132,5 +184,13 @@ func TestStatusShape(t *testing.T) {
 		if !strings.Contains(body, `"`+key+`"`) {
 			t.Errorf("the contract's key %q is missing in %s", key, body)
 		}
+	}
+	golden, err := os.ReadFile("testdata/membership.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, end, _ := strings.Cut(body, "  \"removed\"")
+	if d := cmp.Diff(string(golden), "  \"removed\""+end); d != "" {
+		t.Errorf("the end of the status differs from testdata/membership.json (-want +got):\n%s", d)
 	}
 }

@@ -4,7 +4,8 @@
 // # In this room
 //
 // [Handler] over a [Backend]: /livez, /readyz, /statusz, /metrics, /faults,
-// /transfer, /found and /debug/pprof. Paths and JSON shapes are nodeapi's.
+// /transfer, /found, /members and /debug/pprof. Paths and JSON shapes are nodeapi's. [Guard]
+// says who may use them where certificates tell who is who.
 //
 // # Never here
 //

@@ -3,10 +3,13 @@ package etcdapi
 import (
 	"context"
 	"hash/fnv"
+	"net"
 
 	"github.com/quorate/quorate/node/kv"
 	"github.com/quorate/quorate/node/nodeapi"
 	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/membership"
+	"github.com/quorate/quorate/raftcore/protocol"
 )
 
 // Backend is the member that a Server serves. All methods may be called by many
@@ -32,6 +35,17 @@ type Backend interface {
 
 	// Members gives the members of the cluster.
 	Members() []Member
+
+	// Membership is the configuration in effect. It must not be changed.
+	Membership() protocol.Membership
+
+	// ChangeMembership lets this member, which must lead, change the membership, and returns
+	// when that is committed. The errors are those of host.Host.ChangeMembership.
+	ChangeMembership(ctx context.Context, c membership.Change) error
+
+	// DialMember connects to the client endpoint of another member, with TLS done where clients
+	// use it.
+	DialMember(ctx context.Context, id uint64) (net.Conn, error)
 
 	// TransferLeadership hands leadership to the member and returns when that is done.
 	TransferLeadership(ctx context.Context, to uint64) error

@@ -19,12 +19,22 @@ func (c *clusterService) MemberList(ctx context.Context, r *pb.MemberListRequest
 			return nil, err
 		}
 	}
-	response := &pb.MemberListResponse{Header: &pb.ResponseHeader{}} // etcd tells no revision here
-	c.s.fill(response.Header)
+	return &pb.MemberListResponse{Header: c.header(), Members: c.members()}, nil
+}
+
+// header makes the header of an answer about members; etcd tells no revision there.
+func (c *clusterService) header() *pb.ResponseHeader {
+	h := &pb.ResponseHeader{}
+	c.s.fill(h)
+	return h
+}
+
+func (c *clusterService) members() []*pb.Member {
+	var all []*pb.Member
 	for _, m := range c.s.options.Backend.Members() {
-		response.Members = append(response.Members, &pb.Member{
+		all = append(all, &pb.Member{
 			ID: m.ID, Name: m.Name, PeerURLs: m.PeerURLs, ClientURLs: m.ClientURLs, IsLearner: m.Learner,
 		})
 	}
-	return response, nil
+	return all
 }

@@ -19,7 +19,7 @@ func TestMemberList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Members) != 2 || r.Members[0].Name != "one" || r.Members[0].ClientURLs[0] != "http://localhost:2379" || !r.Members[1].IsLearner {
+	if len(r.Members) != 3 || r.Members[0].Name != "one" || r.Members[0].ClientURLs[0] != "http://localhost:2379" || r.Members[1].IsLearner || !r.Members[2].IsLearner {
 		t.Errorf("members %v", r.Members)
 	}
 }
@@ -63,8 +63,17 @@ func TestMaintenance(t *testing.T) {
 	if _, err := c.MoveLeader(ctx, 2); err != nil || b.movedTo != 2 {
 		t.Errorf("leadership went to %d, %v", b.movedTo, err)
 	}
-	if _, err := c.MoveLeader(ctx, 9); !errors.Is(err, rpctypes.ErrBadLeaderTransferee) {
-		t.Errorf("moving leadership to a stranger: %v", err)
+	if _, err := c.MoveLeader(ctx, 1); err != nil || b.movedTo != 2 {
+		t.Errorf("moving leadership to its owner: %v, it went to %d", err, b.movedTo)
+	}
+	for _, id := range []uint64{3, 9} {
+		if _, err := c.MoveLeader(ctx, id); !errors.Is(err, rpctypes.ErrBadLeaderTransferee) {
+			t.Errorf("moving leadership to %d, a learner or a stranger: %v", id, err)
+		}
+	}
+	b.follow(2)
+	if _, err := c.MoveLeader(ctx, 2); !errors.Is(err, rpctypes.ErrNotLeader) {
+		t.Errorf("moving leadership from a follower: %v", err)
 	}
 }
 

@@ -5,7 +5,8 @@
 // [Server] with the services KV, Watch, Cluster, Maintenance and gRPC health; the
 // checks of requests and the translation of errors into etcd's codes and texts,
 // which clients compare. What is not there yet (Lease, Auth, Lock, Election, and some
-// methods) answers Unimplemented and says its name.
+// methods) answers Unimplemented and says its name. Changes of the membership are made by
+// the leader: another member hands the call on to it.
 //
 // # Never here
 //

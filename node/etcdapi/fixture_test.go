@@ -2,6 +2,7 @@ package etcdapi_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -16,7 +17,9 @@ import (
 	"github.com/quorate/quorate/node/nodeapi"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
+	"github.com/quorate/quorate/raftcore/replica"
 )
 
 // single is a Backend of one member without a log: what is proposed is committed at
@@ -32,6 +35,10 @@ type single struct {
 	refusing error // what Propose and ReadBarrier answer instead
 	barriers int
 	movedTo  uint64
+	members  protocol.Membership
+	others   map[uint64]string // the client endpoints of other members
+	leader   uint64            // 0: this one
+	refusals []error           // what ChangeMembership answers before it changes anything
 	closed   bool
 	done     chan struct{}
 }
@@ -46,7 +53,11 @@ func newSingle(t testing.TB) *single {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &single{store: store, done: make(chan struct{})}
+	b := &single{store: store, done: make(chan struct{}), members: protocol.Membership{Members: []protocol.Member{
+		{ID: 1, Name: "one", Address: "localhost:2380", Client: "http://localhost:2379", Suffrage: protocol.Voter},
+		{ID: 2, Name: "two", Address: "localhost:2480", Suffrage: protocol.Voter},
+		{ID: 3, Name: "three", Address: "localhost:2580", Suffrage: protocol.Learner},
+	}}}
 	b.wake = sync.NewCond(&b.mu)
 	go b.run(t)
 	t.Cleanup(func() {
@@ -134,6 +145,9 @@ func (b *single) Status() nodeapi.Status {
 		MemberID: 1, Name: "one", Role: nodeapi.RoleLeader, Term: 3, LeaderID: 1,
 		CommitIndex: uint64(b.index), AppliedIndex: uint64(b.index), Voters: []uint64{1, 2},
 	}
+	if b.leader != 0 {
+		s.Role, s.LeaderID = nodeapi.RoleFollower, b.leader
+	}
 	if b.refusing == host.ErrNoLeader {
 		s.LeaderID = 0
 	}
@@ -141,10 +155,56 @@ func (b *single) Status() nodeapi.Status {
 }
 
 func (b *single) Members() []etcdapi.Member {
-	return []etcdapi.Member{
-		{ID: 1, Name: "one", PeerURLs: []string{"http://localhost:2380"}, ClientURLs: []string{"http://localhost:2379"}},
-		{ID: 2, Name: "two", PeerURLs: []string{"http://localhost:2480"}, Learner: true},
+	var all []etcdapi.Member
+	for _, x := range b.Membership().Members {
+		m := etcdapi.Member{ID: uint64(x.ID), Name: x.Name, PeerURLs: []string{"http://" + x.Address}, Learner: x.Suffrage == protocol.Learner}
+		if x.Client != "" {
+			m.ClientURLs = []string{x.Client}
+		}
+		all = append(all, m)
 	}
+	return all
+}
+
+func (b *single) Membership() protocol.Membership {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.members
+}
+
+// ChangeMembership changes the membership at once, after it has refused what a test wants. The
+// rules are package membership's; joint configurations are left.
+func (b *single) ChangeMembership(_ context.Context, c membership.Change) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.refusals) > 0 {
+		err := b.refusals[0]
+		b.refusals = b.refusals[1:]
+		return err
+	}
+	next, err := membership.Next(b.members, c)
+	if err != nil {
+		return &replica.ChangeRefused{Reason: replica.ChangeInvalid, Text: err.Error(), Cause: err}
+	}
+	b.members = membership.Leave(next)
+	return nil
+}
+
+// follow makes another member the leader.
+func (b *single) follow(leader uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leader = leader
+}
+
+func (b *single) DialMember(ctx context.Context, id uint64) (net.Conn, error) {
+	b.mu.Lock()
+	address, ok := b.others[id]
+	b.mu.Unlock()
+	if !ok {
+		return nil, errors.New("nobody is there")
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
 }
 
 func (b *single) TransferLeadership(_ context.Context, to uint64) error {

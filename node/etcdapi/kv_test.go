@@ -313,10 +313,6 @@ func TestRawErrors(t *testing.T) {
 		{"lock", func() error {
 			return conn.Invoke(ctx, "/v3lockpb.Lock/Lock", &pb.PutRequest{}, &pb.PutResponse{})
 		}, "Unimplemented quorate: Lock.Lock is not implemented yet"},
-		{"member add", func() error {
-			_, err := pb.NewClusterClient(conn).MemberAdd(ctx, &pb.MemberAddRequest{})
-			return err
-		}, "Unimplemented quorate: Cluster.MemberAdd is not implemented yet"},
 		{"snapshot", func() error {
 			s, err := pb.NewMaintenanceClient(conn).Snapshot(ctx, &pb.SnapshotRequest{})
 			if err == nil {

@@ -2,12 +2,12 @@ package etcdapi
 
 import (
 	"context"
-	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/quorate/quorate/node/nodeapi"
+	"github.com/quorate/quorate/raftcore/protocol"
 )
 
 // APIVersion is the version of etcd whose API this is. Clients read it as a semantic
@@ -99,11 +99,13 @@ func (m *maintenanceService) MoveLeader(ctx context.Context, r *pb.MoveLeaderReq
 	if status.LeaderID != m.s.options.MemberID {
 		return nil, rpctypes.ErrGRPCNotLeader
 	}
-	if !slices.Contains(status.Voters, r.TargetID) {
+	if x, ok := b.Membership().Find(protocol.MemberID(r.TargetID)); !ok || x.Suffrage != protocol.Voter {
 		return nil, rpctypes.ErrGRPCBadLeaderTransferee
 	}
-	if err := b.TransferLeadership(ctx, r.TargetID); err != nil {
-		return nil, toStatus(ctx, err)
+	if r.TargetID != m.s.options.MemberID { // who leads already has nothing to take over
+		if err := b.TransferLeadership(ctx, r.TargetID); err != nil {
+			return nil, toStatus(ctx, err)
+		}
 	}
 	return &pb.MoveLeaderResponse{Header: m.s.header()}, nil
 }

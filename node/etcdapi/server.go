@@ -24,6 +24,8 @@ type Options struct {
 	Version   string // of this program, told beside the API's
 	Backend   Backend
 
+	MembersByOperator bool // clients may not change the membership
+
 	TLS              *tls.Config   // nil: plain text
 	MaxRequestBytes  int           // of one request that changes something; default 1.5 MiB
 	RequestTimeout   time.Duration // for a proposal or a read barrier; default 7 s

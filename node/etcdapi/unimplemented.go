@@ -27,22 +27,6 @@ func (k *kvService) RangeStream(*pb.RangeRequest, grpc.ServerStreamingServer[pb.
 	return unimplemented("KV", "RangeStream")
 }
 
-func (c *clusterService) MemberAdd(context.Context, *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
-	return nil, unimplemented("Cluster", "MemberAdd")
-}
-
-func (c *clusterService) MemberRemove(context.Context, *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
-	return nil, unimplemented("Cluster", "MemberRemove")
-}
-
-func (c *clusterService) MemberUpdate(context.Context, *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
-	return nil, unimplemented("Cluster", "MemberUpdate")
-}
-
-func (c *clusterService) MemberPromote(context.Context, *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
-	return nil, unimplemented("Cluster", "MemberPromote")
-}
-
 func (m *maintenanceService) Snapshot(*pb.SnapshotRequest, grpc.ServerStreamingServer[pb.SnapshotResponse]) error {
 	return unimplemented("Maintenance", "Snapshot")
 }

@@ -24,6 +24,16 @@ const (
 // the name of its environment variable.
 const EnvPrefix = "QUORATE_"
 
+// EnvMembership says who may change the membership beside PathMembers. It is given by the
+// environment, because a node that is too old to know it must start all the same.
+const EnvMembership = EnvPrefix + "MEMBERSHIP"
+
+// The values of EnvMembership.
+const (
+	MembershipByClients  = "clients"  // the etcd API too; the default
+	MembershipByOperator = "operator" // nobody
+)
+
 // TerminationMessagePath is where a node that must exit writes its Status as JSON.
 const TerminationMessagePath = "/dev/termination-log"
 
@@ -35,8 +45,8 @@ const (
 	RoleLeader    Role = "Leader"
 	RoleFollower  Role = "Follower"
 	RoleCandidate Role = "Candidate"
-	RoleLearner   Role = "Learner"
-	RoleFenced    Role = "Fenced" // an unrecoverable fault: no votes, no acknowledgements
+	RoleLearner   Role = "Learner" // counts for nothing: a learner, or no member yet or any more
+	RoleFenced    Role = "Fenced"  // an unrecoverable fault: no votes, no acknowledgements
 )
 
 // Status is the answer of PathStatusz.
@@ -60,6 +70,23 @@ type Status struct {
 	// AwaitsFounding: the volume was empty, nothing of Raft runs on it, and nothing will
 	// until PathFound names its Incarnation. Absent: the member acts.
 	AwaitsFounding bool `json:"awaitsFounding,omitempty"`
+
+	// Removed: this member was one of the cluster and is none any more, which is committed. It
+	// serves nobody and is not ready, but stays alive. Absent: it is not known to be so, or it
+	// leads until another member takes over, an election timeout at most.
+	Removed bool `json:"removed,omitempty"`
+
+	// Formats are the versions of what the node writes and reads; absent: the node is too old
+	// to tell.
+	Formats *Formats `json:"formats,omitempty"`
+
+	// Membership is the configuration in effect at the member; absent: it is not known
+	// yet, as by a member that no leader has added, or the node is too old to tell.
+	Membership *Membership `json:"membership,omitempty"`
+
+	// TLS is what the endpoints have loaded; absent: they speak no TLS, or the node is
+	// too old to tell.
+	TLS *TLS `json:"tls,omitempty"`
 }
 
 // Health is the fault that a member suffers from. A member whose Role is not Fenced lives

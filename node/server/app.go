@@ -17,6 +17,10 @@ type App struct {
 	// NewMachine opens the state machine. It is called once for each start of the
 	// member, before anything is applied.
 	NewMachine func(Env) (machine.StateMachine, error)
+	// Format counts up with each change of the machine's commands, snapshots or files that
+	// older versions of it cannot read; default 1. The operator stops an upgrade or a
+	// downgrade between versions that do not understand each other.
+	Format uint32
 	// Try gives the commands that "dev" suggests to people, for members that clients reach
 	// at these addresses; default: none.
 	Try func(clients []string) []string

@@ -28,6 +28,7 @@ type Config struct {
 
 	InitialMembers string // 1=host:port,2=host:port,...
 	Join           bool
+	Membership     string // nodeapi.MembershipByClients or MembershipByOperator
 
 	ElectionTimeout   time.Duration
 	HeartbeatInterval time.Duration
@@ -36,6 +37,7 @@ type Config struct {
 	DiskReserve, DiskLowWater, DiskHighWater uint64 // bytes; 0: none
 
 	PeerTLS, ClientTLS, AdminTLS TLSFiles
+	TLSIdentity                  string // in certificates, see nodeapi.URIMember; empty: the cluster ID
 
 	LogLevel string // debug, info or error
 
@@ -57,6 +59,7 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.AdvertiseClient, "advertise-client", "", "host:port where clients reach this member")
 	f.StringVar(&c.InitialMembers, "initial-members", "", "founding members, as 1=host:port,2=host:port,...")
 	f.BoolVar(&c.Join, "join", false, "with an empty directory take no part on one's own: wait for the leader, or, with --initial-members, for the operator's grant to found the cluster")
+	f.StringVar(&c.Membership, "membership", nodeapi.MembershipByClients, "who may add and remove members: clients, by the etcd API, or the operator alone")
 	f.DurationVar(&c.ElectionTimeout, "election-timeout", time.Second, "a leader that is silent for this long, up to twice as long, is replaced")
 	f.DurationVar(&c.HeartbeatInterval, "heartbeat-interval", 100*time.Millisecond, "how often a leader speaks; a fifth or less of the election timeout")
 	f.Uint64Var(&c.SnapshotEntries, "snapshot-entries", 100_000, "entries after which the state is made durable and the log is compacted")
@@ -65,7 +68,8 @@ func (c *Config) flags(f *pflag.FlagSet) {
 	f.Uint64Var(&c.DiskHighWater, "disk-high-water", 160<<20, "bytes free on the volume from which on it takes them again")
 	c.PeerTLS.flags(f, "peer", "the other members (always mutual)")
 	c.ClientTLS.flags(f, "client", "clients (mutual when there is a CA file)")
-	c.AdminTLS.flags(f, "admin", "the admin endpoint (mutual when there is a CA file)")
+	c.AdminTLS.flags(f, "admin", "the admin endpoint (with a CA file, all but probes and metrics wants a certificate of the operator or an admin)")
+	f.StringVar(&c.TLSIdentity, "tls-identity", "", "name of the cluster in the URIs of certificates, quorate://NAME/member/1 and the like (default: the cluster ID)")
 	f.StringVar(&c.LogLevel, "log-level", "info", "debug, info or error")
 }
 
@@ -129,6 +133,12 @@ func (c *Config) validate() error {
 	}
 	if !c.Join && c.InitialMembers == "" {
 		bad("neither --initial-members nor --join is given: say who founds the cluster, or that this member joins one")
+	}
+	if c.Join && c.InitialMembers == "" && c.AdvertisePeer == "" {
+		bad("--join without --initial-members needs --advertise-peer: the host:port where the other members reach this one")
+	}
+	if c.Membership != nodeapi.MembershipByClients && c.Membership != nodeapi.MembershipByOperator {
+		bad("--membership is %q, must be %s or %s", c.Membership, nodeapi.MembershipByClients, nodeapi.MembershipByOperator)
 	}
 	errs = append(errs, c.validateMembers(), c.validateTiming())
 	errs = append(errs, c.PeerTLS.validate("peer", true), c.ClientTLS.validate("client", false), c.AdminTLS.validate("admin", false))

@@ -115,7 +115,7 @@ func (d *dev) config(i int, cluster string) Config {
 		Name: devName(i), DataDir: d.memberDir(i), MemberID: uint64(i + 1), ClusterID: cluster,
 		ListenClient: d.address(i, 0), ListenPeer: d.address(i, 1), ListenAdmin: d.address(i, 2),
 		AdvertiseClient: d.address(i, 0), AdvertisePeer: d.address(i, 1),
-		InitialMembers: strings.Join(initial, ","), LogLevel: d.logLevel,
+		InitialMembers: strings.Join(initial, ","), LogLevel: d.logLevel, Membership: nodeapi.MembershipByClients,
 		ElectionTimeout: time.Second, HeartbeatInterval: 100 * time.Millisecond, SnapshotEntries: 100_000,
 		stopAtOnce: true,
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/replica"
+	"github.com/quorate/quorate/raftcore/transport/tcp"
 )
 
 // transferBound is how long a member that stops waits for another one to take
@@ -34,10 +35,15 @@ type Member struct {
 	founded chan struct{} // receives when the volume became a founding member
 
 	mu      sync.Mutex
-	volume  *volume      // nil until it is open
-	serving *serving     // nil while Raft does not run
-	fault   *fault.Fault // why it does not, when it cannot
+	volume  *volume        // nil until it is open
+	serving *serving       // nil while Raft does not run
+	fault   *fault.Fault   // why it does not, when it cannot
+	tls     endpoints      // nil where there is no TLS, or not yet
+	peers   *tcp.Transport // of the last life that took part; nil: none did
 }
+
+// endpoints are the certificates of each endpoint.
+type endpoints struct{ peer, client, admin *certificates }
 
 // serving is what runs while a member takes part.
 type serving struct {
@@ -220,7 +226,7 @@ func (m *Member) takePart(ctx context.Context, v *volume) (*serving, error) {
 	machine, err := m.app.NewMachine(Env{Dir: m.cfg.DataDir, Logger: m.log.WithName("machine")})
 	if err != nil {
 		ports.close()
-		return nil, fault.New(fault.ApplyFailed, time.Now(), err, "opening the state machine in %s", m.cfg.DataDir)
+		return nil, fault.New(machineFault(err), time.Now(), err, "opening the state machine in %s", m.cfg.DataDir)
 	}
 	h, err := m.startHost(v, machine, ports.peer)
 	if err != nil {
@@ -239,7 +245,7 @@ func (m *Member) takePart(ctx context.Context, v *volume) (*serving, error) {
 // stop ends a member in order: leadership first, so that the others need no
 // election.
 func (m *Member) stop(s *serving) {
-	if !m.cfg.stopAtOnce && s.host.State().Role == replica.Leader && len(s.node.Members()) > 1 {
+	if !m.cfg.stopAtOnce && s.host.State().Role == replica.Leader && len(s.host.Membership().Voters()) > 1 {
 		ctx, cancel := context.WithTimeout(context.Background(), transferBound)
 		defer cancel()
 		if err := s.host.Transfer(ctx, 0); err != nil {

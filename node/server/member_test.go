@@ -50,7 +50,7 @@ func testConfig(t *testing.T, id uint64, _ int) Config {
 	p := freePorts(t, 3)
 	c := Config{
 		Name: "m-1", DataDir: t.TempDir(), MemberID: id, ClusterID: "c",
-		ListenClient: p[0], ListenPeer: p[1], ListenAdmin: p[2], InitialMembers: "1=" + p[1], LogLevel: "info",
+		ListenClient: p[0], ListenPeer: p[1], ListenAdmin: p[2], InitialMembers: "1=" + p[1], LogLevel: "info", Membership: nodeapi.MembershipByClients,
 		ElectionTimeout: 100 * time.Millisecond, HeartbeatInterval: 10 * time.Millisecond, SnapshotEntries: 100,
 	}
 	if err := c.validate(); err != nil {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"net/url"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 	"github.com/quorate/quorate/node/nodeapi"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/machine"
+	"github.com/quorate/quorate/raftcore/membership"
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
@@ -19,6 +22,8 @@ type Node struct {
 	cfg    *Config
 	host   *host.Host
 	status func() nodeapi.Status
+
+	clientTLS *certificates // nil: clients speak no TLS
 }
 
 // MemberInfo tells about one member of the cluster.
@@ -65,26 +70,67 @@ func (n *Node) Transfer(ctx context.Context, to uint64) error {
 	return n.host.Transfer(ctx, protocol.MemberID(to))
 }
 
+// Membership gives the configuration in effect. It must not be changed.
+func (n *Node) Membership() protocol.Membership { return n.host.Membership() }
+
+// ChangeMembership lets this member, which must lead, change the membership; see
+// host.Host.ChangeMembership for the errors.
+func (n *Node) ChangeMembership(ctx context.Context, c membership.Change) error {
+	_, err := n.host.ChangeMembership(ctx, c)
+	return err
+}
+
+// MembersByOperator reports whether clients may not change the membership.
+func (n *Node) MembersByOperator() bool { return n.cfg.Membership == nodeapi.MembershipByOperator }
+
+// DialMember connects to the client endpoint of another member as a client does that shows
+// this member's own certificate.
+func (n *Node) DialMember(ctx context.Context, id uint64) (net.Conn, error) {
+	x, ok := n.host.Membership().Find(protocol.MemberID(id))
+	if !ok {
+		return nil, fmt.Errorf("there is no member %d", id)
+	}
+	address := n.cfg.memberInfo(x).ClientAddress
+	if address == "" {
+		return nil, fmt.Errorf("it is not known where clients reach member %d", id)
+	}
+	if n.clientTLS == nil {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	c, err := n.clientTLS.client()
+	if err != nil {
+		return nil, err
+	}
+	c.NextProtos = []string{"h2"}
+	return (&tls.Dialer{Config: c}).DialContext(ctx, "tcp", address)
+}
+
 // Members gives the members of the cluster, ascending by ID.
 func (n *Node) Members() []MemberInfo {
 	var out []MemberInfo
 	for _, m := range n.host.Status().Membership.Members {
-		info := MemberInfo{
-			ID: uint64(m.ID), Name: m.Name, PeerAddress: m.Address,
-			ClientAddress: hostOf(m.Client), Learner: m.Suffrage == protocol.Learner,
-		}
-		if info.Name == "" { // the membership is older than names in it
-			info.Name = n.cfg.nameOf(m.ID)
-		}
-		if info.ClientAddress == "" {
-			info.ClientAddress = n.cfg.clientAddressOf(m.Address)
-		}
-		if m.ID == protocol.MemberID(n.cfg.MemberID) && n.cfg.AdvertiseClient != "" {
-			info.ClientAddress = n.cfg.AdvertiseClient
-		}
-		out = append(out, info)
+		out = append(out, n.cfg.memberInfo(m))
 	}
 	return out
+}
+
+// memberInfo tells about a member of a configuration. Its name and its client address are
+// worked out where the configuration has none.
+func (c *Config) memberInfo(m protocol.Member) MemberInfo {
+	info := MemberInfo{
+		ID: uint64(m.ID), Name: m.Name, PeerAddress: m.Address,
+		ClientAddress: hostOf(m.Client), Learner: m.Suffrage == protocol.Learner,
+	}
+	if info.Name == "" {
+		info.Name = c.nameOf(m.ID)
+	}
+	if info.ClientAddress == "" {
+		info.ClientAddress = c.clientAddressOf(m.Address)
+	}
+	if m.ID == protocol.MemberID(c.MemberID) && c.AdvertiseClient != "" {
+		info.ClientAddress = c.AdvertiseClient
+	}
+	return info
 }
 
 // hostOf gives host:port of a URL, "" when there is none.
@@ -102,6 +148,11 @@ func (c *Config) clientURLOf(id protocol.MemberID, peer string) string {
 	if id == protocol.MemberID(c.MemberID) && c.AdvertiseClient != "" {
 		address = c.AdvertiseClient
 	}
+	return c.clientURL(address)
+}
+
+// clientURL is the URL of a client address, "" for none.
+func (c *Config) clientURL(address string) string {
 	switch {
 	case address == "":
 		return ""

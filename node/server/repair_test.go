@@ -28,6 +28,7 @@ func groupConfigs(t *testing.T) []Config {
 		c.MemberID = uint64(i + 1)
 		c.Name = fmt.Sprintf("m-%d", i+1)
 		c.InitialMembers, c.ListenPeer, c.ListenClient, c.ListenAdmin = initial, p[i], p[3+i], p[6+i]
+		c.AdvertisePeer = p[i]
 		if err := c.validate(); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,13 @@ func TestLastWordsOfFault(t *testing.T) {
 			name: "the embedder wants it", kind: fault.ApplyFailed, want: "disk on fire",
 			app: App{
 				NewMachine:      func(Env) (machine.StateMachine, error) { return nil, errors.New("disk on fire") },
+				OnUnrecoverable: func(*fault.Fault) fault.Decision { return fault.Die },
+			},
+		},
+		{
+			name: "a newer version of the machine was here", kind: fault.ConfigInvalid, want: "format 9",
+			app: App{
+				NewMachine:      func(Env) (machine.StateMachine, error) { return nil, fmt.Errorf("format 9: %w", machine.ErrNewer) },
 				OnUnrecoverable: func(*fault.Fault) fault.Decision { return fault.Die },
 			},
 		},

@@ -28,9 +28,10 @@ func (m *Member) parts() (*volume, *serving, *fault.Fault) {
 func (m *Member) Status() nodeapi.Status {
 	v, serving, f := m.parts()
 	s := nodeapi.Status{
+		TLS:       m.tlsStatus(),
 		ClusterID: m.cfg.ClusterID, MemberID: m.cfg.MemberID, Name: m.cfg.Name,
-		Role: nodeapi.RoleFollower, Voters: []uint64{}, Learners: []uint64{},
-		Version: Version, Disk: diskOf(m.cfg.DataDir),
+		Role: nodeapi.RoleLearner, Voters: []uint64{}, Learners: []uint64{},
+		Version: Version, Formats: m.app.formats(), Disk: diskOf(m.cfg.DataDir),
 	}
 	if v != nil {
 		s.Incarnation = v.incarnation()
@@ -39,7 +40,9 @@ func (m *Member) Status() nodeapi.Status {
 		s.AwaitsFounding = serving == nil && f == nil && v.awaitsFounding()
 	}
 	if serving != nil {
-		fillRaft(&s, serving.host.Status())
+		raft := serving.host.Status()
+		fillRaft(&s, raft)
+		s.Membership = m.cfg.membershipOf(raft)
 		if f == nil {
 			f = serving.host.Fault()
 		}
@@ -52,9 +55,21 @@ func (m *Member) Status() nodeapi.Status {
 	return s
 }
 
+// tlsStatus gives nil where no endpoint speaks TLS.
+func (m *Member) tlsStatus() *nodeapi.TLS {
+	m.mu.Lock()
+	e := m.tls
+	m.mu.Unlock()
+	if e == (endpoints{}) {
+		return nil
+	}
+	return &nodeapi.TLS{Peer: e.peer.status(), Client: e.client.status(), Admin: e.admin.status()}
+}
+
 func fillRaft(s *nodeapi.Status, h host.Status) {
 	s.Role = roleNames[h.Role]
 	s.Term, s.LeaderID = uint64(h.Term), uint64(h.Leader)
+	s.Removed = h.Removed && h.Role != replica.Leader // which goes on until another one takes over
 	s.LastIndex, s.CommitIndex, s.AppliedIndex = uint64(h.Last.Index), uint64(h.Commit), uint64(h.Applied)
 	for _, x := range h.Membership.Members {
 		if x.Suffrage == protocol.Learner {
@@ -111,12 +126,27 @@ func (m *Member) Ready(ctx context.Context) error {
 		return errors.New("starting")
 	}
 	if err := serving.host.ReadBarrier(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			return errors.New("no leader with a quorum answers")
-		}
-		return err
+		return whyNotReady(serving.host.Status(), err)
 	}
 	return nil
+}
+
+// whyNotReady says in the words of the membership what the error of a read means.
+func whyNotReady(s host.Status, err error) error {
+	_, isMember := s.Membership.Find(s.ID)
+	switch {
+	case s.Removed || errors.Is(err, host.ErrRemoved):
+		return errors.New("this member was removed from the cluster for good: stop it and delete its data")
+	case !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case len(s.Membership.Members) == 0:
+		return errors.New("waiting for a leader to add this member to the cluster")
+	case !isMember:
+		return errors.New("this member was removed from the cluster as far as its log tells, and no leader answers it")
+	case s.Role == replica.Learner && s.Leader != 0:
+		return errors.New("this learner has not caught up yet")
+	}
+	return errors.New("no leader with a quorum answers")
 }
 
 // Faults implements admin.Backend.

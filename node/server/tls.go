@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"sync"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+
+	"github.com/quorate/quorate/node/nodeapi"
 )
 
 // TLSFiles names PEM files. They are read again when they change, so a rotation
@@ -51,10 +54,17 @@ type certificates struct {
 
 	mu      sync.Mutex
 	checked time.Time
-	stamp   stamp // of what is in use
-	refused stamp // of what was last complained about
+	stamp   stamp  // of what is in use
+	refused stamp  // of what was last complained about
+	problem string // why the files that are there are not in use
+	content content
+}
+
+// content is what files hold that can be used.
+type content struct {
 	cert    *tls.Certificate
-	pool    *x509.CertPool
+	pool    *x509.CertPool // nil: no CA file
+	trusted []string       // serials of what is in the pool
 }
 
 // stamp tells versions of the files apart.
@@ -72,34 +82,61 @@ func (t TLSFiles) load(log logr.Logger) (*certificates, error) {
 func (c *certificates) current() (*tls.Certificate, *x509.CertPool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.now(); c.cert == nil || now.Sub(c.checked) >= tlsReload {
+	if err := c.look(); err != nil {
+		return nil, nil, err
+	}
+	return c.content.cert, c.content.pool, nil
+}
+
+// look reads the files when that is due; an error means that there is nothing to use.
+func (c *certificates) look() error {
+	if now := c.now(); c.content.cert == nil || now.Sub(c.checked) >= tlsReload {
 		c.checked = now
-		if err := c.refresh(); err != nil && c.cert == nil {
-			return nil, nil, err
+		if err := c.refresh(); err != nil && c.content.cert == nil {
+			return err
 		}
 	}
-	return c.cert, c.pool, nil
+	return nil
 }
+
+// status tells what is in use, nil when nothing is. It looks at the files like a connection does.
+func (c *certificates) status() *nodeapi.TLSFiles {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.look() != nil {
+		return nil
+	}
+	leaf := c.content.cert.Leaf
+	return &nodeapi.TLSFiles{Serial: serialOf(leaf), NotAfter: leaf.NotAfter, Trusted: c.content.trusted, Problem: c.problem}
+}
+
+func serialOf(x *x509.Certificate) string { return x.SerialNumber.Text(16) }
 
 // refresh reads the files when they have changed. The stamp is taken first: what
 // changes while it reads is read again.
 func (c *certificates) refresh() error {
 	stamp := c.stamps()
-	if c.cert != nil && stamp == c.stamp {
+	had := c.content.cert != nil
+	if had && stamp == c.stamp {
+		c.problem = ""
 		return nil
 	}
-	cert, pool, err := c.read()
+	read, err := c.read()
 	if err != nil {
-		if c.cert != nil && stamp != c.refused {
+		c.problem = err.Error()
+		if had && stamp != c.refused {
 			c.refused = stamp
 			c.log.Error(err, "TLS files have changed but cannot be used: the former ones go on", "certificate", c.files.Cert)
 		}
 		return err
 	}
-	if c.cert != nil {
-		c.log.Info("TLS files have changed and are in use", "certificate", c.files.Cert, "until", cert.Leaf.NotAfter)
+	if had {
+		c.log.Info("TLS files have changed and are in use", "certificate", c.files.Cert, "serial", serialOf(read.cert.Leaf), "until", read.cert.Leaf.NotAfter)
 	}
-	c.stamp, c.cert, c.pool = stamp, cert, pool
+	c.stamp, c.content, c.problem = stamp, read, ""
 	return nil
 }
 
@@ -112,28 +149,52 @@ func (c *certificates) stamps() (s stamp) {
 	return s
 }
 
-func (c *certificates) read() (*tls.Certificate, *x509.CertPool, error) {
+func (c *certificates) read() (content, error) {
 	cert, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("certificate %s with key %s: %w", c.files.Cert, c.files.Key, err)
+		return content{}, fmt.Errorf("certificate %s with key %s: %w", c.files.Cert, c.files.Key, err)
 	}
+	out := content{cert: &cert, trusted: []string{}}
 	if c.files.CA == "" {
-		return &cert, nil, nil
+		return out, nil
 	}
-	pem, err := os.ReadFile(c.files.CA)
+	text, err := os.ReadFile(c.files.CA)
 	if err != nil {
-		return nil, nil, fmt.Errorf("CA: %w", err)
+		return content{}, fmt.Errorf("CA: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, nil, fmt.Errorf("CA %s holds no certificate in PEM form", c.files.CA)
+	out.pool = x509.NewCertPool()
+	for _, ca := range parseBundle(text) {
+		out.pool.AddCert(ca)
+		out.trusted = append(out.trusted, serialOf(ca))
 	}
-	return &cert, pool, nil
+	if len(out.trusted) == 0 {
+		return content{}, fmt.Errorf("CA %s holds no certificate in PEM form", c.files.CA)
+	}
+	return out, nil
 }
 
-// server gives the configuration of a listener. Clients must show a certificate
-// when there is a CA.
-func (c *certificates) server() *tls.Config {
+// parseBundle gives the certificates of a PEM file. What cannot be read is passed over, as
+// x509.CertPool does: one CA that is not understood must not cost the others.
+func parseBundle(text []byte) []*x509.Certificate {
+	var all []*x509.Certificate
+	for len(text) > 0 {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		if x, err := x509.ParseCertificate(block.Bytes); err == nil {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// server gives the configuration of a listener. When there is a CA, what clients show
+// is verified against it, and demand says whether they must show anything.
+func (c *certificates) server(demand tls.ClientAuthType) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -143,7 +204,7 @@ func (c *certificates) server() *tls.Config {
 			}
 			t := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}, NextProtos: []string{"h2", "http/1.1"}}
 			if pool != nil {
-				t.ClientAuth, t.ClientCAs = tls.RequireAndVerifyClientCert, pool
+				t.ClientAuth, t.ClientCAs = demand, pool
 			}
 			return t, nil
 		},

@@ -332,7 +332,7 @@ func TestClientVerifies(t *testing.T) {
 				t.Fatal(err)
 			}
 			config.ServerName = c.host
-			_, serverErr, err := connect(t, newTLSDir(t, ca, c.server).load().server(), config)
+			_, serverErr, err := connect(t, newTLSDir(t, ca, c.server).load().server(tls.RequireAndVerifyClientCert), config)
 			if c.want == nil {
 				if err != nil || serverErr != nil {
 					t.Errorf("refused: %v, %v", err, serverErr)
@@ -348,9 +348,9 @@ func TestClientVerifies(t *testing.T) {
 func TestServerDemandsCertificates(t *testing.T) {
 	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
 	d := newTLSDir(t, ca, ca.leaf(t, nil))
-	mutual := d.load().server()
+	mutual := d.load().server(tls.RequireAndVerifyClientCert)
 	d.files.CA = ""
-	open := d.load().server()
+	open := d.load().server(tls.RequireAndVerifyClientCert)
 	for _, c := range []struct {
 		name   string
 		server *tls.Config
@@ -399,7 +399,7 @@ func TestServerRotates(t *testing.T) {
 	ca, next := newAuthority(t, "ca"), newAuthority(t, "next")
 	d := newTLSDir(t, ca, ca.leaf(t, nil))
 	w := d.load()
-	server := w.server()
+	server := w.server(tls.RequireAndVerifyClientCert)
 	client := clientOf(t, ca, ca, nil)
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for i := range 2 {

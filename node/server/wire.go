@@ -23,7 +23,7 @@ import (
 
 // startHost joins storage, transport and state machine to a running member.
 func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener) (*host.Host, error) {
-	peerTLS, err := peerTLS(m.cfg.PeerTLS, m.log.WithName("peers"))
+	peerTLS, err := m.peerTLS()
 	if err != nil {
 		sm.Close() //nolint:errcheck // the first error counts
 		return nil, err
@@ -40,39 +40,61 @@ func (m *Member) startHost(v *volume, sm machine.StateMachine, peer net.Listener
 			m.log.Info("raft state", "role", s.Role.String(), "term", s.Term, "leader", s.Leader)
 		},
 		Connect: func(h transport.Handler) (transport.Comms, error) {
-			return tcp.New(tcp.Options{
+			peers, err := tcp.New(tcp.Options{
 				Self: store.Identity.MemberID, ClusterID: m.cfg.ClusterID, Incarnation: store.Identity.Incarnation,
 				Serializer: codec.Msgpack{}, Listener: peer, Advertise: m.cfg.AdvertisePeer, TLS: peerTLS, Logger: m.log.WithName("peers"),
 			}, h)
+			if err != nil {
+				return nil, err
+			}
+			m.set(func() { m.peers = peers })
+			return peers, nil
 		},
 	})
 }
 
+// refusals counts the connections with peers that were refused.
+func (m *Member) refusals() []admin.PeerRefusals {
+	m.mu.Lock()
+	peers := m.peers
+	m.mu.Unlock()
+	var stats tcp.Stats
+	if peers != nil {
+		stats = peers.Stats()
+	}
+	var all []admin.PeerRefusals
+	for _, r := range tcp.Reasons() {
+		all = append(all,
+			admin.PeerRefusals{Reason: r.String(), By: "self", Count: stats.Refused[r]},
+			admin.PeerRefusals{Reason: r.String(), By: "peer", Count: stats.RefusedBy[r]})
+	}
+	return all
+}
+
 // peerTLS gives the transport's TLS, nil for none.
-func peerTLS(files TLSFiles, log logr.Logger) (*tcp.TLS, error) {
-	if !files.enabled() {
-		return nil, nil
+func (m *Member) peerTLS() (*tcp.TLS, error) {
+	c, err := m.loadTLS(m.cfg.PeerTLS, "peers", "the other members")
+	if c == nil {
+		return nil, err
 	}
-	c, err := files.load(log)
-	if err != nil {
-		return nil, fault.New(fault.TLSInvalid, time.Now(), err, "TLS for the other members")
-	}
+	m.set(func() { m.tls.peer = c })
 	return &tcp.TLS{
-		Server: func() (*tls.Config, error) { return c.server(), nil },
+		Server: func() (*tls.Config, error) { return c.server(tls.RequireAndVerifyClientCert), nil },
 		Client: c.client,
+		Verify: m.cfg.verifyMember,
 	}, nil
 }
 
-// withTLS wraps a listener when files are given.
-func withTLS(l net.Listener, files TLSFiles, log logr.Logger, what string) (net.Listener, error) {
+// loadTLS reads files for the first time; nil when none are given.
+func (m *Member) loadTLS(files TLSFiles, logName, what string) (*certificates, error) {
 	if !files.enabled() {
-		return l, nil
+		return nil, nil
 	}
-	c, err := files.load(log)
+	c, err := files.load(m.log.WithName(logName))
 	if err != nil {
 		return nil, fault.New(fault.TLSInvalid, time.Now(), err, "TLS for %s", what)
 	}
-	return tls.NewListener(l, c.server()), nil
+	return c, nil
 }
 
 // serveClients gives the state machine its clients, if it serves any.
@@ -81,23 +103,44 @@ func (m *Member) serveClients(n *Node, sm machine.StateMachine, l net.Listener) 
 	if !ok {
 		return func() {}, l.Close()
 	}
-	if l, err = withTLS(l, m.cfg.ClientTLS, m.log.WithName("clients"), "clients"); err != nil {
+	c, err := m.loadTLS(m.cfg.ClientTLS, "clients", "clients")
+	if err != nil {
 		return nil, err
+	}
+	if c != nil {
+		m.set(func() { m.tls.client = c })
+		n.clientTLS = c
+		l = tls.NewListener(l, c.server(tls.RequireAndVerifyClientCert))
 	}
 	return api.ServeClients(n, l)
 }
 
+// guard lets nobody but the operator and admins use the admin endpoint, where certificates
+// tell who is who.
+func (m *Member) guard(h http.Handler) http.Handler {
+	if m.cfg.AdminTLS.CA == "" {
+		return h
+	}
+	return admin.Guard(h, m.cfg.tlsIdentity())
+}
+
 // serveAdmin serves the admin endpoint until stop is called.
 func (m *Member) serveAdmin() (stop func(), err error) {
-	l, err := withTLS(m.admin, m.cfg.AdminTLS, m.log.WithName("admin"), "the admin endpoint")
+	c, err := m.loadTLS(m.cfg.AdminTLS, "admin", "the admin endpoint")
 	if err != nil {
 		m.admin.Close()
 		return nil, err
 	}
+	l := m.admin
+	if c != nil {
+		m.set(func() { m.tls.admin = c })
+		l = tls.NewListener(l, c.server(tls.VerifyClientCertIfGiven))
+	}
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(admin.NewCollector(m.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(admin.NewCollector(m.Status), admin.NewPeerCollector(m.refusals),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	s := &http.Server{
-		Handler: admin.Handler(m, metrics), ReadHeaderTimeout: 5 * time.Second,
+		Handler: m.guard(admin.Handler(m, metrics)), ReadHeaderTimeout: 5 * time.Second,
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(m.log.WithName("admin")), slog.LevelInfo),
 	}
 	done := make(chan struct{})

@@ -1,8 +1,8 @@
-// Package etcddiff compares our key-value API with a real etcd.
+// Package etcddiff compares our etcd API with a real etcd.
 //
 // # In this room
 //
-// One test, which sends the same random requests to both. It is a module of its own,
+// A test for keys and one for members, which send the same random requests to both. It is a module of its own,
 // with its own workspace, so that etcd's server is no dependency of Quorate:
 //
 //	cd test/etcddiff && go test -for 1m .
@@ -17,5 +17,5 @@
 //
 // # How to add
 //
-// A request that is implemented now: a case in generator.call.
+// A request that is implemented now: a case in generator.call, or in memberCall.
 package etcddiff

@@ -1,7 +1,7 @@
 package etcddiff
 
 // The same random requests go to a real etcd, embedded in the test, and to our API
-// over a store without replication. Everything in the answers but IDs and terms must
+// over a store and a membership without replication. Everything in the answers but IDs and terms must
 // be equal, errors and their texts included.
 
 import (
@@ -36,6 +36,7 @@ type single struct {
 	store *kv.Store
 	mu    sync.Mutex
 	index protocol.Index
+	roll
 }
 
 func (b *single) Propose(ctx context.Context, payload []byte) (machine.Result, error) {
@@ -49,8 +50,7 @@ func (b *single) Propose(ctx context.Context, payload []byte) (machine.Result, e
 func (b *single) ReadBarrier(context.Context) error                { return nil }
 func (b *single) Store() *kv.Store                                 { return b.store }
 func (b *single) Term() uint64                                     { return 1 }
-func (b *single) Status() nodeapi.Status                           { return nodeapi.Status{} }
-func (b *single) Members() []etcdapi.Member                        { return nil }
+func (b *single) Status() nodeapi.Status                           { return nodeapi.Status{LeaderID: 1} }
 func (b *single) TransferLeadership(context.Context, uint64) error { return nil }
 
 func dial(t *testing.T, a string) *grpc.ClientConn {
@@ -183,8 +183,8 @@ var (
 	timeFlag = flag.Duration("for", 20*time.Second, "how long to compare")
 )
 
-// startEtcd starts an etcd on free ports of loopback.
-func startEtcd(t *testing.T) string {
+// startEtcd starts an etcd on free ports of loopback, for clients and for peers.
+func startEtcd(t *testing.T) (string, string) {
 	cfg := embed.NewConfig()
 	cfg.Dir, cfg.LogLevel, cfg.UnsafeNoFsync = t.TempDir(), "fatal", true
 	client, peer := freeURL(t), freeURL(t)
@@ -197,7 +197,7 @@ func startEtcd(t *testing.T) string {
 	}
 	t.Cleanup(e.Close)
 	<-e.Server.ReadyNotify()
-	return client.Host
+	return client.Host, peer.Host
 }
 
 func freeURL(t *testing.T) url.URL {
@@ -209,12 +209,12 @@ func freeURL(t *testing.T) url.URL {
 	return url.URL{Scheme: "http", Host: l.Addr().String()}
 }
 
-func startOurs(t *testing.T) (string, *kv.Store) {
+func startOurs(t *testing.T, peer string) (string, *kv.Store) {
 	store, err := kv.Open(kv.Options{DataDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := etcdapi.New(etcdapi.Options{ClusterID: "diff", MemberID: 1, Backend: &single{store: store}})
+	server := etcdapi.New(etcdapi.Options{ClusterID: "diff", MemberID: 1, Backend: &single{store: store, roll: newRoll(peer)}})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -262,8 +262,9 @@ func TestSameAsEtcd(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	address, store := startOurs(t)
-	etcd, ours := pb.NewKVClient(dial(t, startEtcd(t))), pb.NewKVClient(dial(t, address))
+	theirs, peer := startEtcd(t)
+	address, store := startOurs(t, peer)
+	etcd, ours := pb.NewKVClient(dial(t, theirs)), pb.NewKVClient(dial(t, address))
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), rev: 1, byTxn: map[int64]bool{}}
 	kinds := map[string]int{}
 	for end := time.Now().Add(*timeFlag); time.Now().Before(end) && !t.Failed(); g.rev = store.Revision() {
