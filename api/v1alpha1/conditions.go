@@ -17,23 +17,43 @@ const (
 	ReasonNoLeader           = "NoLeader"           // False: enough members are well, but none leads
 	ReasonQuorumLost         = "QuorumLost"         // False: too few members are well
 	ReasonMembersUnreachable = "MembersUnreachable" // Unknown: pods are ready, but the operator cannot reach them
+	ReasonHibernated         = "Hibernated"         // False, also of Progressing and Degraded: spec.hibernated, no pod runs
 )
 
 // Reasons of Progressing.
 const (
-	ReasonStable                 = "Stable"                 // False: everything is as wanted
-	ReasonCreating               = "Creating"               // True: objects of members are being created
-	ReasonRollingOut             = "RollingOut"             // True: members get a changed pod, one at a time
-	ReasonRecovering             = "Recovering"             // True: a member with a fault is being restarted
-	ReasonWaitingForMembers      = "WaitingForMembers"      // True: a member is starting or catching up
-	ReasonPaused                 = "Paused"                 // False: spec.paused
-	ReasonScaleNotSupported      = "ScaleNotSupported"      // False: spec.replicas differs from the founded number of members
-	ReasonExpansionNotSupported  = "ExpansionNotSupported"  // False: spec.storage.size grew; volumes are not expanded yet
-	ReasonRolloutStuck           = "RolloutStuck"           // False: a member does not get well with the changed pod
-	ReasonRolloutBlocked         = "RolloutBlocked"         // False: a change waits because another member is not well
+	ReasonStable                = "Stable"                // False: everything is as wanted
+	ReasonCreating              = "Creating"              // True: objects of members are being created
+	ReasonRollingOut            = "RollingOut"            // True: members get a changed pod, one at a time
+	ReasonRecovering            = "Recovering"            // True: a member with a fault is being restarted
+	ReasonScaling               = "Scaling"               // True: members join or leave, one at a time
+	ReasonReplacing             = "Replacing"             // True: a member takes the place of one that cannot be mended
+	ReasonWaitingForMembers     = "WaitingForMembers"     // True: a member is starting or catching up
+	ReasonPaused                = "Paused"                // False: spec.paused
+	ReasonHibernating           = "Hibernating"           // True: spec.hibernated, pods are being stopped
+	ReasonWaking                = "Waking"                // True: StatefulSets without pods get their pods back
+	ReasonExpandingVolumes      = "ExpandingVolumes"      // True: volumes grow to spec.storage.size
+	ReasonExpansionFailed       = "ExpansionFailed"       // False: a volume does not grow; whoever provides it says why
+	ReasonExpansionNotSupported = "ExpansionNotSupported" // False: a volume cannot grow to spec.storage.size
+	ReasonRolloutStuck          = "RolloutStuck"          // False: a member does not get well with the changed pod
+	ReasonRolloutBlocked        = "RolloutBlocked"        // False: a change waits because another member is not well
+	ReasonVersionSkew           = "VersionSkew"           // False: the changed pod's node is too new for the other members
+	ReasonDowngradeRefused      = "DowngradeRefused"      // False: the changed pod's node is too old for what the group has written
+	ReasonScaleBlocked          = "ScaleBlocked"          // False: members do not join or leave because another member is not well
+	ReasonMembershipStuck       = "MembershipStuck"       // False: a change of the membership takes very long
+	ReasonMembershipUnclear     = "MembershipUnclear"     // False: the group has a member that the RaftCluster does not know
+
+	ReasonReplacementLacksEvidence   = "ReplacementLacksEvidence"   // False: a member is not replaced, because nothing says that its own volume is the cause
+	ReasonReplacementBudgetExhausted = "ReplacementBudgetExhausted" // False: a member is not replaced, because as many were as are allowed
+	ReasonReplacementRisksQuorum     = "ReplacementRisksQuorum"     // False: a member is not replaced, because the others are no quorum that is well
+	ReasonTwoMembersIll              = "TwoMembersIll"              // False: a member is not replaced, because another one is ill too
+
 	ReasonRestartBudgetExhausted = "RestartBudgetExhausted" // False: restarts did not mend a member
 	ReasonRestartUseless         = "RestartUseless"         // False: no restart can mend a member; a person must act
-	ReasonObjectConflict         = "ObjectConflict"         // False: an object of a needed name belongs to somebody else
+	ReasonAwaitingCertificates   = "AwaitingCertificates"   // True: a member is not created before its certificate is there
+	ReasonTLSInvalid             = "TLSInvalid"             // False: certificates that somebody else keeps are missing or do not fit
+	ReasonCertManagerMissing     = "CertManagerMissing"     // False: tls.mode is CertManager, and cert-manager is not installed
+	ReasonObjectConflict         = "ObjectConflict"         // False: an object of a needed name belongs to somebody else, or does not stay as it is set
 	ReasonRetainedVolumesUnclear = "RetainedVolumesUnclear" // False: volumes of an earlier cluster cannot be taken up
 	ReasonDeleting               = "Deleting"               // True: the RaftCluster is being deleted
 )
@@ -69,11 +89,25 @@ const (
 	ReasonClusterIDLatched   = "ClusterIDLatched"   // the ID of the group was drawn, or taken up from volumes
 	ReasonMemberCreated      = "MemberCreated"      // a StatefulSet was created
 	ReasonMemberFounded      = "MemberFounded"      // a member was told to found
+	ReasonChangeTried        = "ChangeTried"        // a change of the pod is tried on one member
+	ReasonRolloutCompleted   = "RolloutCompleted"   // every member has the changed pod
 	ReasonMemberUpdated      = "MemberUpdated"      // a StatefulSet got a changed pod template
 	ReasonPodRestarted       = "PodRestarted"       // a pod was deleted in order to be recreated
+	ReasonAdopted            = "Adopted"            // an object of the group that had no owner was taken over
+	ReasonVolumeExpanded     = "VolumeExpanded"     // a claim was told to grow
+	ReasonMembersStopped     = "MembersStopped"     // StatefulSets were scaled to 0, because of spec.hibernated
+	ReasonMembersStarted     = "MembersStarted"     // StatefulSets were scaled back to 1
 	ReasonLeaderTransferred  = "LeaderTransferred"  // a leader was asked to hand over
 	ReasonTransferFailed     = "TransferFailed"     // it did not
 	ReasonBootstrapCompleted = "BootstrapCompleted" // every member was founded
+	ReasonMemberAdded        = "MemberAdded"        // a member joined as a learner
+	ReasonMemberPromoted     = "MemberPromoted"     // a member got its vote
+	ReasonMemberRemoved      = "MemberRemoved"      // a member was taken out of the group
+	ReasonMemberDeleted      = "MemberDeleted"      // an object of a member that has left was deleted
+	ReasonChangeAbandoned    = "ChangeAbandoned"    // a member that was about to join is taken away again
+	ReasonEvenReplicas       = "EvenReplicas"       // spec.replicas is even: it tolerates no more failures than one less
 	ReasonMemberRecovered    = "MemberRecovered"    // a member's fault is gone
+	ReasonCertificatesIssued = "CertificatesIssued" // certificates were signed, for the first time or anew
+	ReasonCARotated          = "CARotated"          // a CA was made, made known, began to sign, or is not trusted any more
 	ReasonApplyFailed        = "ApplyFailed"        // the API server refused an object
 )

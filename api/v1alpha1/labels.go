@@ -22,4 +22,13 @@ const (
 	// AnnotationFounded, on a member's claim, is the incarnation that was granted the right
 	// to act as this member. It is written before the grant and outlives the RaftCluster.
 	AnnotationFounded = "quorate.dev/founded"
+	// AnnotationFoundingReplicas, on a member's StatefulSet and claim, is the number of members
+	// that the group was founded with.
+	AnnotationFoundingReplicas = "quorate.dev/founding-replicas"
+	// AnnotationMembers, on a member's claim, is the IDs of the members whose volumes make up
+	// the group, in decimal, ascending, joined by commas. It tells whether all are there
+	// when the group is taken up from its volumes.
+	AnnotationMembers = "quorate.dev/members"
+	// AnnotationRemoved, on a claim, is "true" once its member has left the group for good.
+	AnnotationRemoved = "quorate.dev/removed"
 )

@@ -25,6 +25,55 @@ func (c *RaftCluster) Host(id int64) string {
 	return c.PodName(id) + "." + c.PeersName() + "." + c.Namespace + ".svc"
 }
 
+// Founders is the number of members that the group was founded with. A status that an older
+// operator wrote does not tell: it had no others.
+func (s *RaftClusterStatus) Founders() int32 {
+	if s.FoundingReplicas != 0 {
+		return s.FoundingReplicas
+	}
+	return s.Replicas
+}
+
+// Joining tells whether a member is about to join and has no vote yet, as far as status knows.
+func (s *RaftClusterStatus) Joining(id int64) bool {
+	c := s.Change
+	switch {
+	case c == nil || id == 0:
+		return false
+	case c.Kind == ChangeAbandon:
+		return c.Leaving == id
+	}
+	return c.Joining == id && c.Step != StepCleaningUp
+}
+
+// Staying is the number of members that are to stay: one that joins counts, one that leaves
+// does not.
+func (s *RaftClusterStatus) Staying() int32 {
+	n := int32(0)
+	for i := range s.Members {
+		if s.Change == nil || s.Change.Leaving != s.Members[i].ID {
+			n++
+		}
+	}
+	return n
+}
+
+// Gone tells whether a member has left the group, and only its objects are still there.
+func (s *RaftClusterStatus) Gone(id int64) bool {
+	return s.Change != nil && s.Change.Leaving == id && s.Change.Step == StepCleaningUp
+}
+
+// Voters is the IDs of the members that have a vote, as far as status knows.
+func (s *RaftClusterStatus) Voters() []int64 {
+	var ids []int64
+	for i := range s.Members {
+		if id := s.Members[i].ID; !s.Joining(id) && !s.Gone(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Member gives the status of a member, nil when there is none of that ID.
 func (s *RaftClusterStatus) Member(id int64) *MemberStatus {
 	for i := range s.Members {

@@ -10,9 +10,12 @@ import (
 //
 // A default of a struct with CEL rules repeats the defaults of its fields, because the
 // API server checks it by those rules before it fills the fields in.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.topology) || !(has(self.topology.hosts) && self.topology.hosts == 'Required' || has(self.topology.zones) && self.topology.zones == 'Required') || !has(self.pod) || !has(self.pod.topologySpreadConstraints) || size(self.pod.topologySpreadConstraints) == 0",message="topology: Required does not go with pod.topologySpreadConstraints, which replace it; say everything in one of the two"
 type RaftClusterSpec struct {
 	// replicas is the number of members, each a voter. An odd number is best: an even one
-	// tolerates no more failures than the odd one below it. It is fixed once the cluster is founded.
+	// tolerates no more failures than the odd one below it. It may change at any time: members
+	// join and leave one at a time.
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=9
@@ -28,24 +31,41 @@ type RaftClusterSpec struct {
 	// +optional
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
 	// storage of each member.
-	// +kubebuilder:default={size: "1Gi", whenDeleted: Retain}
+	// +kubebuilder:default={size: "1Gi", whenDeleted: Retain, whenRemoved: Delete}
 	// +optional
 	Storage StorageSpec `json:"storage,omitempty"`
 	// raft holds the timing of the protocol.
 	// +kubebuilder:default={electionTimeout: "1s", heartbeatInterval: "100ms", snapshotEntries: 100000}
 	// +optional
 	Raft RaftSpec `json:"raft,omitempty"`
+	// updateStrategy says how a changed pod is brought to the members: always to one at a time,
+	// followers first and the leader last.
+	// +kubebuilder:default={}
+	// +optional
+	UpdateStrategy UpdateStrategySpec `json:"updateStrategy,omitempty"`
 	// recovery says how hard the operator tries to mend a member.
 	// +kubebuilder:default={}
 	// +optional
 	Recovery RecoverySpec `json:"recovery,omitempty"`
+	// topology says how far apart the members run.
+	// +kubebuilder:default={hosts: Preferred, zones: Preferred}
+	// +optional
+	Topology TopologySpec `json:"topology,omitempty"`
 	// pod shapes the members' pods.
 	// +kubebuilder:default={}
 	// +optional
 	Pod PodSpec `json:"pod,omitempty"`
+	// tls says who speaks TLS with whose certificates.
+	// +kubebuilder:default={mode: Managed, clients: {}, caDuration: "87600h", leafDuration: "2160h"}
+	// +optional
+	TLS TLSSpec `json:"tls,omitempty"`
 	// paused makes the operator report only: it creates, changes, restarts and deletes nothing.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+	// hibernated takes the pods of all members away, at once; volumes and the identity of the
+	// group stay. Unset, all members come back with all data. While paused is set, nothing happens.
+	// +optional
+	Hibernated bool `json:"hibernated,omitempty"`
 }
 
 // WhenDeleted says what becomes of the volumes when the RaftCluster is deleted.
@@ -56,6 +76,16 @@ type WhenDeleted string
 const (
 	RetainVolumes WhenDeleted = "Retain" // they stay, and a new RaftCluster of that name takes them up again
 	DeleteVolumes WhenDeleted = "Delete" // they go with it
+)
+
+// WhenRemoved says what becomes of the volume of a member that was removed.
+// +kubebuilder:validation:Enum=Retain;Delete
+type WhenRemoved string
+
+// The values of WhenRemoved.
+const (
+	RetainRemoved WhenRemoved = "Retain" // it stays, marked as removed: nothing takes it up again
+	DeleteRemoved WhenRemoved = "Delete" // it goes with its member
 )
 
 // StorageSpec is the volume of each member.
@@ -76,6 +106,12 @@ type StorageSpec struct {
 	// +kubebuilder:default=Retain
 	// +optional
 	WhenDeleted WhenDeleted `json:"whenDeleted,omitempty"`
+	// whenRemoved says whether the volume of a member that was removed, because replicas was
+	// lowered or another member took its place, stays (Retain) or goes (Delete). Its member
+	// never comes back either way.
+	// +kubebuilder:default=Delete
+	// +optional
+	WhenRemoved WhenRemoved `json:"whenRemoved,omitempty"`
 }
 
 // RaftSpec is the timing of the protocol.
@@ -106,10 +142,21 @@ type RaftSpec struct {
 	SnapshotEntries int64 `json:"snapshotEntries,omitempty"`
 }
 
+// UpdateStrategySpec says how a changed pod is brought to the members.
+type UpdateStrategySpec struct {
+	// minReadySeconds is how long a changed member must have been ready before the next one is
+	// changed, as in a StatefulSet: a node that fails soon after its start stops the roll-out.
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	// +optional
+	MinReadySeconds *int32 `json:"minReadySeconds,omitempty"`
+}
+
 // RecoverySpec says how hard the operator tries to mend a member.
 type RecoverySpec struct {
 	// maxRestarts is how often the pod of a member with an unrecoverable fault is restarted
-	// before the operator gives up. 0: never.
+	// before the operator stops restarting it. 0: never.
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
@@ -126,6 +173,21 @@ type RecoverySpec struct {
 	// +kubebuilder:default="10m"
 	// +optional
 	ResetAfter metav1.Duration `json:"resetAfter,omitempty,omitzero"`
+	// maxReplacements is how many members may be replaced before the operator gives up; they
+	// are forgotten when all members have been well for resetAfter. 0: never.
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	// +optional
+	MaxReplacements *int32 `json:"maxReplacements,omitempty"`
+	// nodeLostAfter is how long the Kubernetes node of a member must have been gone, or not
+	// ready, for the member's volume to count as lost with it. 0s: it never does.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
+	// +kubebuilder:default="15m"
+	// +optional
+	NodeLostAfter metav1.Duration `json:"nodeLostAfter,omitempty,omitzero"`
 }
 
 // BackoffSpec is the time between two restarts of a member: initial after the first,
@@ -167,8 +229,7 @@ type PodSpec struct {
 	// +listType=atomic
 	// +optional
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-	// topologySpreadConstraints of the pods. Without any, members are spread over hosts and
-	// zones where possible.
+	// topologySpreadConstraints of the pods, in place of what spec.topology asks for.
 	// +listType=atomic
 	// +optional
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`

@@ -6,8 +6,9 @@ import (
 )
 
 // RaftClusterStatus is what the operator saw, and the few things it must remember:
-// clusterID, bootstrapped, replicas, and of each member id, incarnation and restarts.
-// Each of those is written before anything is done that rests on it.
+// clusterID, bootstrapped, foundingReplicas, highestMemberID, change, replacements, canary,
+// and of each member id, incarnation and restarts. Each of those is written before anything
+// is done that rests on it.
 type RaftClusterStatus struct {
 	// observedGeneration is the generation of the spec that this status speaks of.
 	// +optional
@@ -18,12 +19,29 @@ type RaftClusterStatus struct {
 	// bootstrapped tells that every member was founded. From then on no empty volume may take part.
 	// +optional
 	Bootstrapped bool `json:"bootstrapped,omitempty"`
-	// replicas is the number of members of the Raft group.
+	// replicas is the number of members that are to stay: one that joins counts, one that
+	// leaves does not.
 	// +optional
 	Replicas int32 `json:"replicas,omitempty"`
+	// foundingReplicas is the number of members that the group was founded with, under the IDs
+	// from 1 on.
+	// +optional
+	FoundingReplicas int32 `json:"foundingReplicas,omitempty"`
+	// highestMemberID is the highest ID that a member ever had. None up to it is given again.
+	// +optional
+	HighestMemberID int64 `json:"highestMemberID,omitempty"`
+	// change of the membership that is under way; there is never more than one.
+	// +optional
+	Change *MembershipChange `json:"change,omitempty"`
+	// replacements of members because of faults.
+	// +optional
+	Replacements *Replacements `json:"replacements,omitempty"`
 	// readyReplicas is the number of members that serve clients.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	// updatedReplicas is the number of members whose pod is as the spec wants it.
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas,omitempty"`
 	// ready is readyReplicas/replicas, for people.
 	// +optional
 	Ready string `json:"ready,omitempty"`
@@ -39,6 +57,14 @@ type RaftClusterStatus struct {
 	// selector of the pods, for the scale subresource.
 	// +optional
 	Selector string `json:"selector,omitempty"`
+	// canary is the ID of the member on which a change of the pod is being tried: it is written
+	// before the member gets the change, and no other one does until one is seen to run with it.
+	// +optional
+	Canary int64 `json:"canary,omitempty"`
+	// leaderlessSince is when it was first seen that there is no leader though enough members
+	// answer; empty while it is not so.
+	// +optional
+	LeaderlessSince *metav1.Time `json:"leaderlessSince,omitempty"`
 	// members of the group, by ID.
 	// +listType=map
 	// +listMapKey=id
@@ -79,6 +105,64 @@ type MemberStatus struct {
 	Restarts *MemberRestarts `json:"restarts,omitempty"`
 }
 
+// ChangeKind says what a change of the membership is for.
+// +kubebuilder:validation:Enum=ScaleUp;ScaleDown;Replace;Abandon
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	ChangeScaleUp   ChangeKind = "ScaleUp"   // a member joins
+	ChangeScaleDown ChangeKind = "ScaleDown" // a member leaves
+	ChangeReplace   ChangeKind = "Replace"   // a member joins and takes the place of another
+	ChangeAbandon   ChangeKind = "Abandon"   // a member that was to join is taken away before it has a vote
+)
+
+// ChangeStep says what a change of the membership is doing.
+// +kubebuilder:validation:Enum=Adding;Promoting;Removing;CleaningUp
+type ChangeStep string
+
+// The steps, in their order. A change has those that it needs.
+const (
+	StepAdding     ChangeStep = "Adding"     // the joining member is created and becomes a learner
+	StepPromoting  ChangeStep = "Promoting"  // it catches up and becomes a voter
+	StepRemoving   ChangeStep = "Removing"   // the leaving member is taken out of the group
+	StepCleaningUp ChangeStep = "CleaningUp" // it is out; its objects are deleted
+)
+
+// MembershipChange is a change of the group's members that is under way.
+type MembershipChange struct {
+	// kind is ScaleUp, ScaleDown, Replace or Abandon.
+	// +required
+	Kind ChangeKind `json:"kind,omitempty"`
+	// step is Adding, Promoting, Removing or CleaningUp.
+	// +required
+	Step ChangeStep `json:"step,omitempty"`
+	// joining is the ID of the member that joins; absent: none does.
+	// +optional
+	Joining int64 `json:"joining,omitempty"`
+	// leaving is the ID of the member that leaves; absent: none does.
+	// +optional
+	Leaving int64 `json:"leaving,omitempty"`
+	// reason is why, in one word: Replicas, StorageChange, or the kind of a fault.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// startedAt is when it began.
+	// +optional
+	StartedAt metav1.Time `json:"startedAt,omitempty,omitzero"`
+}
+
+// Replacements counts the members that were replaced because of faults.
+type Replacements struct {
+	// count since all members were last well for recovery.resetAfter. It is written before
+	// the replacement begins.
+	// +kubebuilder:validation:Minimum=1
+	// +required
+	Count int32 `json:"count,omitempty"`
+	// lastAt is when the last one began.
+	// +optional
+	LastAt metav1.Time `json:"lastAt,omitempty,omitzero"`
+}
+
 // MemberFault is what a member suffers from.
 type MemberFault struct {
 	// kind of the fault, such as LogCorrupt.
@@ -92,6 +176,9 @@ type MemberFault struct {
 	// message of the member.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// fenced tells that the member takes no part in the group because of it.
+	// +optional
+	Fenced bool `json:"fenced,omitempty"`
 	// since when.
 	// +optional
 	Since metav1.Time `json:"since,omitempty,omitzero"`

@@ -106,6 +106,8 @@ func TestCreate(t *testing.T) {
 		{"class", "", `{storage: {storageClassName: fast}}`, ""},
 		{"when-deleted", "", `{storage: {whenDeleted: Delete}}`, ""},
 		{"when-deleted-unknown", "", `{storage: {whenDeleted: Keep}}`, `spec.storage.whenDeleted: Unsupported value: "Keep": supported values: "Retain", "Delete"`},
+		{"when-removed", "", `{storage: {whenRemoved: Retain}}`, ""},
+		{"when-removed-unknown", "", `{storage: {whenRemoved: Keep}}`, `spec.storage.whenRemoved: Unsupported value: "Keep": supported values: "Retain", "Delete"`},
 
 		{"heartbeat-shorter", "", `{raft: {heartbeatInterval: 50ms, electionTimeout: 500ms}}`, ""},
 		{"heartbeat-equal", "", `{raft: {heartbeatInterval: 1s, electionTimeout: 1s}}`, "raft.heartbeatInterval: 1s must be less than raft.electionTimeout 1s; a tenth of it is usual"},
@@ -117,10 +119,47 @@ func TestCreate(t *testing.T) {
 		{"snapshot-least", "", `{raft: {snapshotEntries: 1000}}`, ""},
 		{"snapshot-too-few", "", `{raft: {snapshotEntries: 999}}`, "spec.raft.snapshotEntries in body should be greater than or equal to 1000"},
 
+		{"min-ready-none", "", `{updateStrategy: {minReadySeconds: 0}}`, ""},
+		{"min-ready-too-long", "", `{updateStrategy: {minReadySeconds: 3601}}`, "spec.updateStrategy.minReadySeconds in body should be less than or equal to 3600"},
 		{"restarts-none", "", `{recovery: {maxRestarts: 0}}`, ""},
 		{"restarts-negative", "", `{recovery: {maxRestarts: -1}}`, "spec.recovery.maxRestarts in body should be greater than or equal to 0"},
+		{"replacements-none", "", `{recovery: {maxReplacements: 0}}`, ""},
+		{"replacements-negative", "", `{recovery: {maxReplacements: -1}}`, "spec.recovery.maxReplacements in body should be greater than or equal to 0"},
+		{"node-lost-after", "", `{recovery: {nodeLostAfter: 1h}}`, ""},
+		{"node-lost-after-not-a-duration", "", `{recovery: {nodeLostAfter: soon}}`, "spec.recovery.nodeLostAfter in body should match"},
 		{"backoff-equal", "", `{recovery: {backoff: {initial: 1m, max: 60s}}}`, ""},
 		{"backoff-upside-down", "", `{recovery: {backoff: {initial: 10m}}}`, "recovery.backoff.initial: 10m must not exceed recovery.backoff.max 5m"},
+
+		{"tls-managed", "", `{tls: {}}`, ""},
+		{"tls-unknown", "", `{tls: {mode: Plain}}`, `spec.tls.mode: Unsupported value: "Plain": supported values: "Managed", "CertManager", "Secret", "Disabled"`},
+		{"tls-disabled", "", `{tls: {mode: Disabled}}`, ""},
+		{"tls-cert-manager", "", `{tls: {mode: CertManager, issuerRef: {name: ours}}}`, ""},
+		{"tls-cert-manager-without-issuer", "", `{tls: {mode: CertManager}}`, "tls.issuerRef: is needed in mode CertManager"},
+		{"tls-issuer-without-cert-manager", "", `{tls: {issuerRef: {name: ours}}}`, "tls.issuerRef: belongs to mode CertManager, not to Managed; there is one source of certificates"},
+		{"tls-issuer-without-name", "", `{tls: {mode: CertManager, issuerRef: {kind: ClusterIssuer}}}`, "spec.tls.issuerRef.name: Required value"},
+		{"tls-secret", "", `{tls: {mode: Secret, secrets: {members: a, operator: b}}}`, ""},
+		{"tls-secret-without-secrets", "", `{tls: {mode: Secret}}`, "tls.secrets: is needed in mode Secret"},
+		{"tls-secrets-beside-managed", "", `{tls: {secrets: {members: a, operator: b}}}`, "tls.secrets: belongs to mode Secret, not to Managed; there is one source of certificates"},
+		{"tls-two-sources", "", `{tls: {mode: Secret, issuerRef: {name: ours}, secrets: {members: a, operator: b}}}`, "tls.issuerRef: belongs to mode CertManager, not to Secret; there is one source of certificates"},
+		{"tls-half-of-the-secrets", "", `{tls: {mode: Secret, secrets: {members: a}}}`, "spec.tls.secrets.operator: Required value"},
+		{"tls-clients", "", `{tls: {clients: {enabled: true, mutual: true}}}`, ""},
+		{"tls-clients-one-way", "", `{tls: {clients: {enabled: true}}}`, ""},
+		{"tls-clients-mutual-alone", "", `{tls: {clients: {mutual: true}}}`, "tls.clients.mutual: needs tls.clients.enabled"},
+		{"tls-clients-disabled", "", `{tls: {mode: Disabled, clients: {enabled: true}}}`, "tls.clients.enabled: needs certificates, so another tls.mode than Disabled"},
+		{"tls-leaf-least", "", `{tls: {leafDuration: 10m}}`, ""},
+		{"tls-leaf-too-short", "", `{tls: {leafDuration: 599s}}`, "tls.leafDuration: 599s is too short for new files to reach every pod; at least 10m"},
+		{"tls-ca-least", "", `{tls: {caDuration: 8640h}}`, ""},
+		{"tls-ca-too-short", "", `{tls: {caDuration: 8639h}}`, "tls.caDuration: 8639h must be at least four times tls.leafDuration 2160h, so that leaves can move from one CA to the next"},
+		{"tls-ca-longest", "", `{tls: {caDuration: 876000h}}`, ""},
+		{"tls-ca-too-long", "", `{tls: {caDuration: 876001h}}`, "tls.caDuration: 876001h is too long; at most 876000h, a hundred years"},
+		{"tls-renew", "", `{tls: {leafDuration: 1h, renewBefore: 59m}}`, ""},
+		{"tls-renew-at-once", "", `{tls: {leafDuration: 1h, renewBefore: 60m}}`, "tls.renewBefore: 60m must be at least 1m and less than tls.leafDuration 1h"},
+		{"tls-renew-too-late", "", `{tls: {renewBefore: 59s}}`, "tls.renewBefore: 59s must be at least 1m and less than tls.leafDuration 2160h"},
+		{"tls-not-a-duration", "", `{tls: {leafDuration: 90d}}`, "spec.tls.leafDuration in body should match"},
+		{"topology", "", `{topology: {hosts: Required, zones: Required}}`, ""},
+		{"topology-unknown", "", `{topology: {hosts: Never}}`, `spec.topology.hosts: Unsupported value: "Never": supported values: "Preferred", "Required"`},
+		{"topology-own", "", `{pod: {topologySpreadConstraints: [{maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]}}`, ""},
+		{"topology-twice", "", `{topology: {zones: Required}, pod: {topologySpreadConstraints: [{maxSkew: 1, topologyKey: rack, whenUnsatisfiable: DoNotSchedule}]}}`, "topology: Required does not go with pod.topologySpreadConstraints, which replace it; say everything in one of the two"},
 
 		{"labels", "", `{pod: {labels: {team: a, app.kubernetes.io/x: b}}}`, ""},
 		{"labels-of-the-operator", "", `{pod: {labels: {quorate.dev/member: "7"}}}`, "pod.labels: keys under quorate.dev/ belong to the operator; use another prefix"},
@@ -153,7 +192,14 @@ func TestChange(t *testing.T) {
 		{"class-goes", `{storage: {storageClassName: fast}}`, `{}`, `storage.storageClassName: cannot change from "fast" to the default class`},
 		{"class-comes", `{}`, `{storage: {storageClassName: fast}}`, `storage.storageClassName: cannot change from the default class to "fast"`},
 		{"when-deleted-changes", `{storage: {whenDeleted: Retain}}`, `{storage: {whenDeleted: Delete}}`, ""},
-		{"everything-else-changes", `{}`, `{replicas: 5, image: x, paused: true, raft: {electionTimeout: 2s}, recovery: {maxRestarts: 0}}`, ""},
+		{"replicas-shrink", `{replicas: 7}`, `{replicas: 1}`, ""},
+		{"tls-mode-stays", `{}`, `{tls: {mode: Managed, leafDuration: 24h, clients: {enabled: true}}}`, ""},
+		{"tls-mode-changes", `{}`, `{tls: {mode: Disabled}}`, "tls.mode: cannot change from Managed to Disabled; members that trust one source refuse those of the other while they are changed one by one, so create a new cluster"},
+		{"tls-mode-goes", `{tls: {mode: Disabled}}`, `{}`, "tls.mode: cannot change from Disabled to Managed"},
+		{"tls-issuer-stays", `{tls: {mode: CertManager, issuerRef: {name: a}}}`, `{replicas: 5, tls: {mode: CertManager, issuerRef: {name: a, kind: Issuer}}}`, ""},
+		{"tls-issuer-changes", `{tls: {mode: CertManager, issuerRef: {name: a}}}`, `{tls: {mode: CertManager, issuerRef: {name: b}}}`, "tls.issuerRef: cannot change; members with certificates of two issuers would refuse each other, so create a new cluster"},
+		{"tls-secrets-change", `{tls: {mode: Secret, secrets: {members: a, operator: b}}}`, `{tls: {mode: Secret, secrets: {members: c, operator: b}}}`, ""},
+		{"everything-else-changes", `{}`, `{replicas: 5, image: x, paused: true, hibernated: true, topology: {hosts: Required}, raft: {electionTimeout: 2s}, recovery: {maxRestarts: 0}}`, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -178,8 +224,8 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"pod":{},"raft":{"electionTimeout":"1s","heartbeatInterval":"100ms","snapshotEntries":100000},` +
-		`"recovery":{"backoff":{"initial":"10s","max":"5m"},"maxRestarts":3,"resetAfter":"10m"},"replicas":3,` +
-		`"storage":{"size":"1Gi","whenDeleted":"Retain"}}`
+		`"recovery":{"backoff":{"initial":"10s","max":"5m"},"maxReplacements":3,"maxRestarts":3,"nodeLostAfter":"15m","resetAfter":"10m"},"replicas":3,` +
+		`"storage":{"size":"1Gi","whenDeleted":"Retain","whenRemoved":"Delete"},"tls":{"caDuration":"87600h","clients":{},"leafDuration":"2160h","mode":"Managed"},"topology":{"hosts":"Preferred","zones":"Preferred"},"updateStrategy":{"minReadySeconds":10}}`
 	if string(got) != want {
 		t.Errorf("defaults are\n  %s\nwant\n  %s", got, want)
 	}
