@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,7 +32,8 @@ func Unstructured(obj client.Object) (*unstructured.Unstructured, error) {
 
 // Difference gives the path of a field whose wanted value the live object does not have;
 // empty when there is none. A field that is no longer wanted shows in the annotation
-// AnnotationSpecHash.
+// AnnotationSpecHash. What others add is theirs, but for list elements, and for what narrows
+// the meaning of the fields beside it: in selectors and in the rules of a NetworkPolicy.
 func Difference(live, want client.Object) (string, error) {
 	l, err := Unstructured(live)
 	if err != nil {
@@ -58,6 +61,9 @@ func missing(path string, live, want any) string {
 				return p
 			}
 		}
+		if whole(path) && len(l) > len(w) {
+			return path
+		}
 	case []any:
 		l, ok := live.([]any)
 		if !ok || len(l) != len(w) {
@@ -74,6 +80,18 @@ func missing(path string, live, want any) string {
 		}
 	}
 	return ""
+}
+
+// whole tells whether a field means another thing as soon as something is added to it.
+func whole(path string) bool {
+	for _, part := range strings.Split(path, ".") {
+		name, _, _ := strings.Cut(part, "[")
+		switch name {
+		case "selector", "matchLabels", "podSelector", "namespaceSelector", "labelSelector", "ingress":
+			return true
+		}
+	}
+	return false
 }
 
 // prune drops nulls and the empty maps that Go's zero values leave behind, except
@@ -112,4 +130,13 @@ func hashOf(v any) string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:6])
+}
+
+// KeepTemplate takes the pod template of the live StatefulSet into the wanted one: its turn
+// to change has not come.
+func KeepTemplate(want, live *appsv1.StatefulSet) {
+	want.Spec.Template = *live.Spec.Template.DeepCopy()
+	for _, hash := range []string{v1alpha1.AnnotationTemplateHash, v1alpha1.AnnotationSpecHash} {
+		want.Annotations[hash] = live.Annotations[hash]
+	}
 }

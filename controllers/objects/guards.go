@@ -23,8 +23,7 @@ func serviceAccount(c *v1alpha1.RaftCluster) *corev1.ServiceAccount {
 
 // disruptionBudget keeps evictions from taking the quorum.
 func disruptionBudget(c *v1alpha1.RaftCluster) *policyv1.PodDisruptionBudget {
-	// voters - (voters - quorum): what is left after as many failures as are tolerated.
-	minAvailable := intstr.FromInt32(c.Status.Replicas/2 + 1)
+	minAvailable := intstr.FromInt32(mustStay(&c.Status))
 	// A member that is not ready adds nothing to the quorum; keeping it would only
 	// block the drain of its node.
 	unhealthy := policyv1.AlwaysAllow
@@ -39,10 +38,33 @@ func disruptionBudget(c *v1alpha1.RaftCluster) *policyv1.PodDisruptionBudget {
 	}
 }
 
-// networkPolicy leaves the client port open, the peer port to the cluster's own pods,
-// and the admin port to those and the operator.
+// mustStay is the number of pods that must be left: all but as many as may fail. Pods of
+// members without a vote are among them, because the budget counts every pod. While a
+// change is under way, the number of voters before or after it counts, whichever may lose less.
+func mustStay(s *v1alpha1.RaftClusterStatus) int32 {
+	before := len(s.Voters())
+	after := before
+	if c := s.Change; c != nil {
+		if s.Joining(c.Joining) {
+			after++
+		}
+		if c.Leaving != 0 && !s.Gone(c.Leaving) && !s.Joining(c.Leaving) {
+			after--
+		}
+	}
+	tolerated := min((before-1)/2, (after-1)/2)
+	return int32(max(1, len(s.Members)-tolerated)) //nolint:gosec // a handful
+}
+
+// networkPolicy leaves the client port open, and the peer port to the cluster's own pods.
+// The admin port is open where certificates guard it, so that metrics can be read from
+// anywhere; else it is for those pods and the operator.
 func networkPolicy(c *v1alpha1.RaftCluster, o Options) *networkingv1.NetworkPolicy {
 	own := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: Selector(c)}}
+	admin := networkingv1.NetworkPolicyIngressRule{Ports: policyPorts(nodeapi.AdminPort)}
+	if !c.TLS() {
+		admin.From = []networkingv1.NetworkPolicyPeer{operatorPeer(o)}
+	}
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"},
 		ObjectMeta: meta(c, c.Name),
@@ -52,7 +74,7 @@ func networkPolicy(c *v1alpha1.RaftCluster, o Options) *networkingv1.NetworkPoli
 			Ingress: []networkingv1.NetworkPolicyIngressRule{
 				{Ports: policyPorts(nodeapi.ClientPort)},
 				{Ports: policyPorts(nodeapi.PeerPort, nodeapi.AdminPort), From: []networkingv1.NetworkPolicyPeer{own}},
-				{Ports: policyPorts(nodeapi.AdminPort), From: []networkingv1.NetworkPolicyPeer{operatorPeer(o)}},
+				admin,
 			},
 		},
 	}

@@ -13,9 +13,12 @@ import (
 )
 
 // Member gives the StatefulSet of one member. live is the one that exists, nil for none:
-// of that, what Kubernetes never lets change is kept, the size of the claim.
+// of that, what Kubernetes never lets change is kept, the template of the claim.
 func Member(c *v1alpha1.RaftCluster, o Options, id int64, live *appsv1.StatefulSet) *appsv1.StatefulSet {
 	replicas, history := int32(1), int32(2)
+	if c.Spec.Hibernated {
+		replicas = 0
+	}
 	pod := podTemplate(c, o, id)
 	hash := hashOf(pod)
 	pod.Annotations[v1alpha1.AnnotationTemplateHash] = hash
@@ -34,11 +37,11 @@ func Member(c *v1alpha1.RaftCluster, o Options, id int64, live *appsv1.StatefulS
 			PodManagementPolicy:                  appsv1.ParallelPodManagement,
 			RevisionHistoryLimit:                 &history,
 			VolumeClaimTemplates:                 []corev1.PersistentVolumeClaim{claim(c, id, live)},
-			PersistentVolumeClaimRetentionPolicy: retention(c),
+			PersistentVolumeClaimRetentionPolicy: retention(c, id),
 		},
 	}
 	set.Labels[v1alpha1.LabelMember] = strconv.FormatInt(id, 10)
-	set.Annotations[v1alpha1.AnnotationClusterID] = c.Status.ClusterID
+	set.Annotations[v1alpha1.AnnotationFoundingReplicas] = strconv.Itoa(int(c.Status.Founders()))
 	set.Annotations[v1alpha1.AnnotationTemplateHash] = hash
 	stamp(set)
 	return set
@@ -50,14 +53,12 @@ func memberSelector(c *v1alpha1.RaftCluster, id int64) map[string]string {
 	return s
 }
 
+// claim is the template of a member's claim. It tells how the volume was made, not how it is
+// now: the claim itself grows and is marked.
 func claim(c *v1alpha1.RaftCluster, id int64, live *appsv1.StatefulSet) corev1.PersistentVolumeClaim {
-	size := c.Spec.Storage.Size
-	if live != nil && len(live.Spec.VolumeClaimTemplates) == 1 {
-		size = live.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests[corev1.ResourceStorage]
-	}
 	l := labels(c)
 	maps.Copy(l, memberSelector(c, id))
-	return corev1.PersistentVolumeClaim{
+	made := corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        v1alpha1.VolumeName,
 			Labels:      l,
@@ -67,18 +68,26 @@ func claim(c *v1alpha1.RaftCluster, id int64, live *appsv1.StatefulSet) corev1.P
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			StorageClassName: c.Spec.Storage.StorageClassName,
 			Resources: corev1.VolumeResourceRequirements{
-				Requests: map[corev1.ResourceName]resource.Quantity{corev1.ResourceStorage: size},
+				Requests: map[corev1.ResourceName]resource.Quantity{corev1.ResourceStorage: c.Spec.Storage.Size},
 			},
 		},
 	}
+	if live != nil && len(live.Spec.VolumeClaimTemplates) == 1 {
+		was := live.Spec.VolumeClaimTemplates[0].DeepCopy()
+		made.Labels, made.Annotations = was.Labels, was.Annotations
+		made.Spec.StorageClassName, made.Spec.Resources.Requests = was.Spec.StorageClassName, was.Spec.Resources.Requests
+	}
+	return made
 }
 
-func retention(c *v1alpha1.RaftCluster) *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy {
+// retention says whether the claim goes with the StatefulSet. When a member has left, its
+// StatefulSet is deleted for that reason, and the claim by the operator or not at all.
+func retention(c *v1alpha1.RaftCluster, id int64) *appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy {
 	p := &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
 		WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 		WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
 	}
-	if c.Spec.Storage.WhenDeleted == v1alpha1.DeleteVolumes {
+	if c.Spec.Storage.WhenDeleted == v1alpha1.DeleteVolumes && !c.Status.Gone(id) {
 		p.WhenDeleted = appsv1.DeletePersistentVolumeClaimRetentionPolicyType
 	}
 	return p

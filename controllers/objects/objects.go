@@ -49,7 +49,7 @@ func meta(c *v1alpha1.RaftCluster, name string) metav1.ObjectMeta {
 		Name:        name,
 		Namespace:   c.Namespace,
 		Labels:      labels(c),
-		Annotations: map[string]string{},
+		Annotations: map[string]string{v1alpha1.AnnotationClusterID: c.Status.ClusterID},
 		// No blockOwnerDeletion: that would need the right to set finalizers, and nothing
 		// has to wait for these objects.
 		OwnerReferences: []metav1.OwnerReference{{

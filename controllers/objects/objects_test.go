@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/controllers/pki"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -35,9 +36,33 @@ func demo() *v1alpha1.RaftCluster {
 			Raft: v1alpha1.RaftSpec{
 				ElectionTimeout: duration(time.Second), HeartbeatInterval: duration(100 * time.Millisecond), SnapshotEntries: 100000,
 			},
+			TLS: v1alpha1.TLSSpec{Mode: v1alpha1.TLSManaged, CADuration: duration(87600 * time.Hour), LeafDuration: duration(2160 * time.Hour)},
 		},
-		Status: v1alpha1.RaftClusterStatus{ClusterID: "0c0ffee0-0000-4000-8000-000000000000", Replicas: 3},
+		Status: v1alpha1.RaftClusterStatus{ClusterID: "0c0ffee0-0000-4000-8000-000000000000", FoundingReplicas: 3, Members: members(3)},
 	}
+}
+
+// members are the IDs from 1 to n.
+func members(n int64) (all []v1alpha1.MemberStatus) {
+	for id := int64(1); id <= n; id++ {
+		all = append(all, v1alpha1.MemberStatus{ID: id})
+	}
+	return all
+}
+
+// plain is a cluster without TLS.
+func plain() *v1alpha1.RaftCluster {
+	c := demo()
+	c.Spec.TLS = v1alpha1.TLSSpec{Mode: v1alpha1.TLSDisabled}
+	return c
+}
+
+// byCertManager is a cluster whose certificates cert-manager signs.
+func byCertManager() *v1alpha1.RaftCluster {
+	c := demo()
+	c.Spec.TLS.Mode = v1alpha1.TLSCertManager
+	c.Spec.TLS.IssuerRef = &v1alpha1.IssuerReference{Name: "ours", Kind: "ClusterIssuer", Group: "cert-manager.io"}
+	return c
 }
 
 // full is a cluster that sets everything there is.
@@ -46,6 +71,7 @@ func full() *v1alpha1.RaftCluster {
 	class := "fast"
 	c.Spec.Image, c.Spec.ImagePullPolicy = "example.com/node:2", corev1.PullAlways
 	c.Spec.Storage = v1alpha1.StorageSpec{Size: resource.MustParse("20Gi"), StorageClassName: &class, WhenDeleted: v1alpha1.DeleteVolumes}
+	c.Spec.TLS.Clients = v1alpha1.ClientTLSSpec{Enabled: true, Mutual: true}
 	c.Spec.Pod = v1alpha1.PodSpec{
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m")},
@@ -68,6 +94,13 @@ func full() *v1alpha1.RaftCluster {
 		Labels:      map[string]string{"team": "a", "app.kubernetes.io/name": "mine", v1alpha1.LabelCluster: "other"},
 		Annotations: map[string]string{"note": "b", v1alpha1.AnnotationTemplateHash: "mine"},
 	}
+	return c
+}
+
+// apart is a cluster whose members may not share a host or a zone.
+func apart() *v1alpha1.RaftCluster {
+	c := demo()
+	c.Spec.Topology = v1alpha1.TopologySpec{Hosts: v1alpha1.SpreadRequired, Zones: v1alpha1.SpreadRequired}
 	return c
 }
 
@@ -96,7 +129,18 @@ func TestGolden(t *testing.T) {
 	}{
 		{"shared", Shared(demo(), options)},
 		{"member", []client.Object{Member(demo(), options, 2, nil)}},
+		{"member-apart", []client.Object{Member(apart(), options, 2, nil)}},
 		{"member-full", []client.Object{Member(full(), options, 2, nil)}},
+		{"member-joins", []client.Object{Member(demo(), options, 4, nil)}},
+		{"shared-plain", Shared(plain(), options)},
+		{"member-plain", []client.Object{Member(plain(), options, 2, nil)}},
+		{"certificates", []client.Object{
+			Certificate(byCertManager(), pki.Member(byCertManager(), 2)), Certificate(byCertManager(), pki.Operator(byCertManager())),
+		}},
+		{"secrets", []client.Object{
+			Secret(demo(), demo().CASecretName(), 0, map[string][]byte{pki.KeyTrust: []byte("certificates")}),
+			Secret(demo(), demo().MemberTLSName(2), 2, map[string][]byte{pki.KeyCert: []byte("certificate"), pki.KeyKey: []byte("key"), pki.KeyTrust: []byte("certificates")}),
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := render(t, tt.objs)
@@ -118,11 +162,36 @@ func TestGolden(t *testing.T) {
 }
 
 func TestQuorumStaysAvailable(t *testing.T) {
-	for replicas, want := range map[int32]int32{1: 1, 2: 2, 3: 2, 4: 3, 5: 3, 7: 4, 9: 5} {
+	change := func(kind v1alpha1.ChangeKind, step v1alpha1.ChangeStep, joining, leaving int64) *v1alpha1.MembershipChange {
+		return &v1alpha1.MembershipChange{Kind: kind, Step: step, Joining: joining, Leaving: leaving}
+	}
+	for _, tt := range []struct {
+		name    string
+		members int64
+		change  *v1alpha1.MembershipChange
+		want    int32
+	}{
+		{"alone", 1, nil, 1},
+		{"two", 2, nil, 2},
+		{"three", 3, nil, 2},
+		{"four", 4, nil, 3},
+		{"five", 5, nil, 3},
+		{"seven", 7, nil, 4},
+		{"nine", 9, nil, 5},
+		{"a second one joins", 2, change(v1alpha1.ChangeScaleUp, v1alpha1.StepAdding, 2, 0), 2},
+		{"the pod of one that joins makes up for no voter", 4, change(v1alpha1.ChangeScaleUp, v1alpha1.StepAdding, 4, 0), 3},
+		{"one joins four", 5, change(v1alpha1.ChangeScaleUp, v1alpha1.StepPromoting, 5, 0), 4},
+		{"one takes another's place", 4, change(v1alpha1.ChangeReplace, v1alpha1.StepPromoting, 4, 2), 3},
+		{"it has taken it", 4, change(v1alpha1.ChangeReplace, v1alpha1.StepCleaningUp, 4, 2), 3},
+		{"one of three leaves", 3, change(v1alpha1.ChangeScaleDown, v1alpha1.StepRemoving, 0, 3), 3},
+		{"one of five leaves", 5, change(v1alpha1.ChangeScaleDown, v1alpha1.StepRemoving, 0, 3), 4},
+		{"it has left, its pod has not", 5, change(v1alpha1.ChangeScaleDown, v1alpha1.StepCleaningUp, 0, 3), 4},
+		{"one that joined is taken away", 4, change(v1alpha1.ChangeAbandon, v1alpha1.StepRemoving, 0, 4), 3},
+	} {
 		c := demo()
-		c.Status.Replicas = replicas
-		if got := disruptionBudget(c).Spec.MinAvailable.IntVal; got != want {
-			t.Errorf("%d members: minAvailable %d, want %d", replicas, got, want)
+		c.Status.Members, c.Status.Change = members(tt.members), tt.change
+		if got := disruptionBudget(c).Spec.MinAvailable.IntVal; got != tt.want {
+			t.Errorf("%s: minAvailable %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }
@@ -142,11 +211,21 @@ func TestTemplateHash(t *testing.T) {
 		"image":         {true, func(c *v1alpha1.RaftCluster) { c.Spec.Image = "x" }},
 		"election":      {true, func(c *v1alpha1.RaftCluster) { c.Spec.Raft.ElectionTimeout.Duration = time.Minute }},
 		"label":         {true, func(c *v1alpha1.RaftCluster) { c.Spec.Pod.Labels = map[string]string{"a": "b"} }},
+		"hosts apart":   {true, func(c *v1alpha1.RaftCluster) { c.Spec.Topology.Hosts = v1alpha1.SpreadRequired }},
+		"hibernated":    {false, func(c *v1alpha1.RaftCluster) { c.Spec.Hibernated = true }},
 		"size":          {false, func(c *v1alpha1.RaftCluster) { c.Spec.Storage.Size = resource.MustParse("2Gi") }},
 		"when deleted":  {false, func(c *v1alpha1.RaftCluster) { c.Spec.Storage.WhenDeleted = v1alpha1.DeleteVolumes }},
 		"wish to scale": {false, func(c *v1alpha1.RaftCluster) { c.Spec.Replicas = 5 }},
-		"bootstrapped":  {false, func(c *v1alpha1.RaftCluster) { c.Status.Bootstrapped = true }},
-		"recovery":      {false, func(c *v1alpha1.RaftCluster) { c.Spec.Recovery.ResetAfter.Duration = time.Minute }},
+		"one more member": {false, func(c *v1alpha1.RaftCluster) {
+			c.Status.Members, c.Status.Replicas = members(4), 4
+			c.Status.Change = &v1alpha1.MembershipChange{Kind: v1alpha1.ChangeScaleUp, Joining: 4}
+		}},
+		"one member less": {false, func(c *v1alpha1.RaftCluster) { c.Status.Members = c.Status.Members[:2] }},
+		"bootstrapped":    {false, func(c *v1alpha1.RaftCluster) { c.Status.Bootstrapped = true }},
+		"recovery":        {false, func(c *v1alpha1.RaftCluster) { c.Spec.Recovery.ResetAfter.Duration = time.Minute }},
+		"certificates":    {false, func(c *v1alpha1.RaftCluster) { c.Spec.TLS.LeafDuration.Duration = time.Hour }},
+		"client TLS":      {true, func(c *v1alpha1.RaftCluster) { c.Spec.TLS.Clients.Enabled = true }},
+		"other Secrets":   {true, func(c *v1alpha1.RaftCluster) { c.Spec.TLS.Secrets = &v1alpha1.TLSSecrets{Members: "a", Operator: "b"} }},
 	} {
 		if restarts := hash(tt.change) != base; restarts != tt.restarts {
 			t.Errorf("%s: restarts pods: %t, want %t", name, restarts, tt.restarts)
@@ -162,6 +241,52 @@ func TestLiveSizeIsKept(t *testing.T) {
 	got := Member(c, options, 1, live)
 	if diff := cmp.Diff(live.Spec.VolumeClaimTemplates, got.Spec.VolumeClaimTemplates); diff != "" {
 		t.Errorf("claim template (-live +wanted):\n%s", diff)
+	}
+}
+
+// Whether the claim of a member that has left stays is not decided by what becomes of claims
+// when the RaftCluster is deleted.
+func TestClaimsOfLeftMembersAreNotCollected(t *testing.T) {
+	c := demo()
+	c.Spec.Storage.WhenDeleted = v1alpha1.DeleteVolumes
+	c.Status.Change = &v1alpha1.MembershipChange{Kind: v1alpha1.ChangeScaleDown, Step: v1alpha1.StepCleaningUp, Leaving: 3}
+	for id, want := range map[int64]appsv1.PersistentVolumeClaimRetentionPolicyType{
+		2: appsv1.DeletePersistentVolumeClaimRetentionPolicyType,
+		3: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+	} {
+		if got := Member(c, options, id, nil).Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted; got != want {
+			t.Errorf("member %d: %s, want %s", id, got, want)
+		}
+	}
+}
+
+// What is written on a claim is enough to take the group up again.
+func TestClaimMark(t *testing.T) {
+	c := demo()
+	c.Status.Members = members(4)
+	c.Status.Members[1].Incarnation = "i2"
+	change := func(kind v1alpha1.ChangeKind, step v1alpha1.ChangeStep) *v1alpha1.MembershipChange {
+		return &v1alpha1.MembershipChange{Kind: kind, Step: step, Joining: 4, Leaving: 2}
+	}
+	for _, tt := range []struct {
+		name   string
+		change *v1alpha1.MembershipChange
+		want   map[string]string
+	}{
+		{"at rest", nil, map[string]string{
+			v1alpha1.AnnotationFoundingReplicas: "3", v1alpha1.AnnotationMembers: "1,2,3,4", v1alpha1.AnnotationFounded: "i2",
+		}},
+		{"another one joins in its place", change(v1alpha1.ChangeReplace, v1alpha1.StepPromoting), map[string]string{
+			v1alpha1.AnnotationFoundingReplicas: "3", v1alpha1.AnnotationMembers: "1,2,3", v1alpha1.AnnotationFounded: "i2",
+		}},
+		{"it has left", change(v1alpha1.ChangeReplace, v1alpha1.StepCleaningUp), map[string]string{
+			v1alpha1.AnnotationFoundingReplicas: "3", v1alpha1.AnnotationMembers: "1,3,4", v1alpha1.AnnotationFounded: "i2", v1alpha1.AnnotationRemoved: "true",
+		}},
+	} {
+		c.Status.Change = tt.change
+		if diff := cmp.Diff(tt.want, ClaimMark(c, 2)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }
 
@@ -207,7 +332,7 @@ func TestDifference(t *testing.T) {
 // An empty selector means "all": it must reach the API server.
 func TestUnknownOperatorNamespaceAllowsAnyNamespace(t *testing.T) {
 	var policy *networkingv1.NetworkPolicy
-	for _, obj := range Shared(demo(), Options{}) {
+	for _, obj := range Shared(plain(), Options{}) {
 		if p, ok := obj.(*networkingv1.NetworkPolicy); ok {
 			policy = p
 		}

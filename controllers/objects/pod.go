@@ -12,11 +12,10 @@ import (
 )
 
 const (
-	nodeUser         = int64(65532) // "nonroot" of distroless images
-	graceSeconds     = int64(30)    // to hand leadership over and to close the files
-	dataDir          = "/data"
-	containerName    = "node"
-	maxSkewOfMembers = 1
+	nodeUser      = int64(65532) // "nonroot" of distroless images
+	graceSeconds  = int64(30)    // to hand leadership over and to close the files
+	dataDir       = "/data"
+	containerName = "node"
 )
 
 // podTemplate gives the pod of one member. The user's labels and annotations come
@@ -29,7 +28,7 @@ func podTemplate(c *v1alpha1.RaftCluster, o Options, id int64) corev1.PodTemplat
 	maps.Copy(l, memberSelector(c, id))
 	maps.Copy(a, p.Annotations)
 	automount, links, grace := false, false, graceSeconds
-	return corev1.PodTemplateSpec{
+	t := corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: l, Annotations: a},
 		Spec: corev1.PodSpec{
 			ServiceAccountName:            c.Name,
@@ -46,6 +45,8 @@ func podTemplate(c *v1alpha1.RaftCluster, o Options, id int64) corev1.PodTemplat
 			Containers:                    []corev1.Container{container(c, o, id)},
 		},
 	}
+	tlsMount(c, id, &t.Spec)
+	return t
 }
 
 func container(c *v1alpha1.RaftCluster, o Options, id int64) corev1.Container {
@@ -58,6 +59,7 @@ func container(c *v1alpha1.RaftCluster, o Options, id int64) corev1.Container {
 		Image:           image,
 		ImagePullPolicy: c.Spec.ImagePullPolicy,
 		Args:            serveArgs(c, id),
+		Env:             []corev1.EnvVar{{Name: nodeapi.EnvMembership, Value: nodeapi.MembershipByOperator}},
 		Ports: []corev1.ContainerPort{
 			{Name: portClient, ContainerPort: nodeapi.ClientPort, Protocol: corev1.ProtocolTCP},
 			{Name: portPeer, ContainerPort: nodeapi.PeerPort, Protocol: corev1.ProtocolTCP},
@@ -66,19 +68,19 @@ func container(c *v1alpha1.RaftCluster, o Options, id int64) corev1.Container {
 		Resources:    c.Spec.Pod.Resources,
 		VolumeMounts: []corev1.VolumeMount{{Name: v1alpha1.VolumeName, MountPath: dataDir}},
 		// A large log may take minutes to be read; until then only the start is watched.
-		StartupProbe:             probe(nodeapi.PathLivez, 1, 300),
-		LivenessProbe:            probe(nodeapi.PathLivez, 10, 6),
-		ReadinessProbe:           probe(nodeapi.PathReadyz, 1, 2),
+		StartupProbe:             probe(c, nodeapi.PathLivez, 1, 300),
+		LivenessProbe:            probe(c, nodeapi.PathLivez, 10, 6),
+		ReadinessProbe:           probe(c, nodeapi.PathReadyz, 1, 2),
 		TerminationMessagePath:   nodeapi.TerminationMessagePath,
 		TerminationMessagePolicy: corev1.TerminationMessageReadFile,
 		SecurityContext:          containerSecurity(),
 	}
 }
 
-func probe(path string, periodSeconds, failures int32) *corev1.Probe {
+func probe(c *v1alpha1.RaftCluster, path string, periodSeconds, failures int32) *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler: corev1.ProbeHandler{
-			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(portAdmin), Scheme: corev1.URISchemeHTTP},
+			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(portAdmin), Scheme: probeScheme(c)},
 		},
 		PeriodSeconds:    periodSeconds,
 		TimeoutSeconds:   2,
@@ -109,20 +111,4 @@ func containerSecurity() *corev1.SecurityContext {
 		ReadOnlyRootFilesystem:   &readOnly,
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
-}
-
-// spread is the user's, or else: no two members on one host or in one zone where possible.
-func spread(c *v1alpha1.RaftCluster) []corev1.TopologySpreadConstraint {
-	if len(c.Spec.Pod.TopologySpreadConstraints) > 0 {
-		return c.Spec.Pod.TopologySpreadConstraints
-	}
-	over := func(key string) corev1.TopologySpreadConstraint {
-		return corev1.TopologySpreadConstraint{
-			MaxSkew:           maxSkewOfMembers,
-			TopologyKey:       key,
-			WhenUnsatisfiable: corev1.ScheduleAnyway,
-			LabelSelector:     &metav1.LabelSelector{MatchLabels: Selector(c)},
-		}
-	}
-	return []corev1.TopologySpreadConstraint{over(corev1.LabelHostname), over(corev1.LabelTopologyZone)}
 }
