@@ -17,6 +17,9 @@ func available(o *observe.Observed) metav1.Condition {
 	if leader != nil && followed >= o.Quorum() {
 		return condition(kind, true, v1alpha1.ReasonQuorumServes, "a quorum serves writes, led by "+leader.Name)
 	}
+	if o.Hibernated() {
+		return condition(kind, false, v1alpha1.ReasonHibernated, "spec.hibernated is set: nothing is served until it is unset")
+	}
 	if unreachable(o) {
 		c := condition(kind, false, v1alpha1.ReasonMembersUnreachable,
 			"pods are ready, but the operator cannot reach the admin port of a quorum of them; is a NetworkPolicy in the way?")
@@ -29,7 +32,7 @@ func available(o *observe.Observed) metav1.Condition {
 		return condition(kind, false, v1alpha1.ReasonFounding, "the members are being founded")
 	case well < o.Quorum():
 		return condition(kind, false, v1alpha1.ReasonQuorumLost,
-			fmt.Sprintf("%d of %d members are well, a quorum needs %d; not well: %s", well, len(o.Members), o.Quorum(), join(names)))
+			fmt.Sprintf("%d of %d members are well, a quorum needs %d; not well: %s", well, len(o.Voters()), o.Quorum(), join(names)))
 	}
 	return condition(kind, false, v1alpha1.ReasonNoLeader, "enough members are well, but no leader is followed by a quorum")
 }
@@ -39,6 +42,9 @@ func unreachable(o *observe.Observed) bool {
 	ready, answering := 0, 0
 	for i := range o.Members {
 		m := &o.Members[i]
+		if !o.Votes(m) {
+			continue
+		}
 		if r, _ := m.Ready(); r {
 			ready++
 		}

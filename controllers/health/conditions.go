@@ -47,13 +47,13 @@ func latched(o *observe.Observed, kind string) *metav1.Condition {
 	return nil
 }
 
-// notWell names the members that are not well.
+// notWell names the voters that are not well.
 func notWell(o *observe.Observed) (names []string, well int) {
-	for i := range o.Members {
-		if m := &o.Members[i]; o.Well(m) {
+	for _, id := range o.Voters() {
+		if m := o.Member(id); m != nil && o.Well(m) {
 			well++
 		} else {
-			names = append(names, m.Name)
+			names = append(names, o.Cluster.MemberName(id))
 		}
 	}
 	return names, well

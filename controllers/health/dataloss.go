@@ -19,7 +19,8 @@ func dataLossPossible(o *observe.Observed) metav1.Condition {
 	var lost []string
 	for i := range o.Members {
 		m := &o.Members[i]
-		if f := o.Suffers(m); f != nil && damages(f.Kind) && !o.Impaired(m) { // what a member repairs by itself is not lost
+		// What a member repairs by itself is not lost, also not while its pod is away.
+		if f := o.Suffers(m); o.Votes(m) && f != nil && damages(f.Kind) && f.Fenced {
 			lost = append(lost, o.Members[i].Name)
 		}
 	}

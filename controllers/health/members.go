@@ -22,7 +22,7 @@ func membersHealthy(o *observe.Observed) metav1.Condition {
 			continue
 		}
 		text := fmt.Sprintf("member %s: %s: %s", m.Name, f.Kind, f.Message)
-		if f.Remedy == observe.RemedyFreeSpace || o.Impaired(m) {
+		if f.Remedy == observe.RemedyFreeSpace || !f.Fenced {
 			impaired = append(impaired, text)
 		} else {
 			unrecoverable = append(unrecoverable, text)

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,6 +20,16 @@ const (
 	FaultVolumeLost = "VolumeLost"
 	// FaultCrashLoop: the container exits again and again without saying why.
 	FaultCrashLoop = "CrashLoop"
+	// FaultNodeLost: the Kubernetes node that holds the volume is gone, or has not been ready
+	// for spec.recovery.nodeLostAfter.
+	FaultNodeLost = "NodeLost"
+	// FaultConfigInvalid and FaultTLSInvalid are kinds that a node reports: its settings, or
+	// its certificates, cannot work.
+	FaultConfigInvalid = "ConfigInvalid"
+	FaultTLSInvalid    = "TLSInvalid"
+	// FaultIdentityMismatch: another member answers in place of this one, or its volume is
+	// somebody else's. The node uses the word for the latter.
+	FaultIdentityMismatch = "IdentityMismatch"
 	// faultUnknown: the member is fenced and names no kind.
 	faultUnknown = "Unknown"
 )
@@ -38,32 +49,36 @@ type Fault struct {
 	Message string
 	At      time.Time // when it was noticed; zero: unknown
 	Fenced  bool      // the member takes no part in Raft
+	// Incarnation of the volume that the word is about; empty where that is not known.
+	Incarnation string
 }
 
 // Unrecoverable tells whether the member does not come back by itself.
 func (f *Fault) Unrecoverable() bool { return f.Fenced }
 
-// Impaired tells whether a member lives with a fault, which ends by itself: it repairs its
-// log from the others, or waits for space.
-func (o *Observed) Impaired(m *Member) bool {
-	f := o.Fault(m)
-	return f != nil && !f.Unrecoverable()
-}
-
 // RestartMayHelp tells whether a new pod may be well again. It cannot where space is
-// missing, where a person must act, or where the volume is gone.
+// missing, where a person must act, or where the volume is gone or cannot be trusted.
 func (f *Fault) RestartMayHelp() bool {
-	return f.Fenced && f.Kind != FaultVolumeLost && f.Remedy != RemedyFreeSpace && f.Remedy != RemedyOperator
+	return f.Fenced && f.Remedy != RemedyFreeSpace && f.Remedy != RemedyOperator && f.Remedy != RemedyReplaceMember
 }
 
 // Fault gives what a member suffers from, nil for nothing that is known. The word of
 // this very pod counts only: its answer, or else what its container left behind.
 func (o *Observed) Fault(m *Member) *Fault {
+	if m.Status == nil {
+		if f := o.lost(m); f != nil {
+			return f
+		}
+	}
 	if m.Pod == nil || m.Pod.DeletionTimestamp != nil {
 		return nil
 	}
-	if m.Status != nil {
+	var impostor *nodeclient.ImpostorError
+	switch {
+	case m.Status != nil:
 		return o.told(m)
+	case errors.As(m.Err, &impostor):
+		return &Fault{Kind: FaultIdentityMismatch, Remedy: RemedyOperator, Fenced: true, Message: tail(impostor.Error())}
 	}
 	return crashed(m.Pod)
 }
@@ -71,12 +86,12 @@ func (o *Observed) Fault(m *Member) *Fault {
 func (o *Observed) told(m *Member) *Fault {
 	s := m.Status
 	if s.Health != nil {
-		return fromHealth(s.Health, s.Role == nodeapi.RoleFenced)
+		return fromHealth(s, s.Role == nodeapi.RoleFenced)
 	}
 	latched := m.Latched.Incarnation
 	switch {
 	case s.Role == nodeapi.RoleFenced:
-		return &Fault{Kind: faultUnknown, Remedy: RemedyRestart, Fenced: true, Message: "the member is fenced and does not say why"}
+		return &Fault{Kind: faultUnknown, Remedy: RemedyRestart, Fenced: true, Incarnation: s.Incarnation, Message: "the member is fenced and does not say why"}
 	case s.Incarnation == "": // it opens its volume; which one it is is not known yet
 		return nil
 	case s.AwaitsFounding && o.Cluster.Status.Bootstrapped, latched != "" && s.Incarnation != latched:
@@ -90,10 +105,11 @@ func (o *Observed) told(m *Member) *Fault {
 }
 
 // fromHealth takes a node's word, as far as it fits into status.
-func fromHealth(h *nodeapi.Health, fenced bool) *Fault {
+func fromHealth(s *nodeapi.Status, fenced bool) *Fault {
+	h := s.Health
 	return &Fault{
 		Kind: cmp.Or(h.Fault, faultUnknown), Remedy: cmp.Or(h.Remedy, RemedyRestart),
-		Message: tail(h.Message), At: h.At, Fenced: fenced,
+		Message: tail(h.Message), At: h.At, Fenced: fenced, Incarnation: s.Incarnation,
 	}
 }
 
@@ -110,11 +126,15 @@ func crashed(pod *corev1.Pod) *Fault {
 			continue
 		}
 		if s := nodeclient.ParseTermination(last.Message); s != nil && s.Health != nil {
-			return fromHealth(s.Health, true)
+			return fromHealth(s, true)
 		}
 		if w := c.State.Waiting; w != nil && w.Reason == "CrashLoopBackOff" {
+			remedy := RemedyRestart
+			if last.Reason == "OOMKilled" {
+				remedy = RemedyOperator // it needs more memory, not another start
+			}
 			return &Fault{
-				Kind: FaultCrashLoop, Remedy: RemedyRestart, Fenced: true, At: last.FinishedAt.Time,
+				Kind: FaultCrashLoop, Remedy: remedy, Fenced: true, At: last.FinishedAt.Time,
 				Message: fmt.Sprintf("the container exited with code %d (%s), %d times: %s", last.ExitCode, last.Reason, c.RestartCount, tail(last.Message)),
 			}
 		}

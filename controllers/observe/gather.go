@@ -1,8 +1,10 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,6 +24,7 @@ import (
 // Source is where a picture is gathered from.
 type Source struct {
 	Reader client.Reader     // of the API server; may be a cache
+	Direct client.Reader     // of the API server itself, for what is read rarely: a cache would hold all of it
 	Nodes  nodeclient.Client // of the members
 	Clock  func() time.Time
 }
@@ -34,26 +39,62 @@ func Gather(ctx context.Context, src Source, cluster *v1alpha1.RaftCluster) (*Ob
 		Shared:  map[Key]client.Object{},
 		Claims:  map[string]*corev1.PersistentVolumeClaim{},
 		Strays:  map[string]*appsv1.StatefulSet{},
+		Orphans: map[string]*appsv1.StatefulSet{},
+		Classes: map[string]*storagev1.StorageClass{},
+		Nodes:   map[string]*corev1.Node{},
 	}
 	sets, err := o.gatherObjects(ctx, src.Reader)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.gatherCertificates(ctx, src); err != nil {
 		return nil, err
 	}
 	pods, err := o.gatherPods(ctx, src.Reader)
 	if err != nil {
 		return nil, err
 	}
-	for id := int64(1); id <= int64(cluster.Status.Replicas); id++ {
-		m := Member{ID: id, Name: cluster.MemberName(id), Set: sets[cluster.MemberName(id)], Pod: pods[cluster.PodName(id)]}
-		if latched := cluster.Status.Member(id); latched != nil {
-			m.Latched = *latched
-		}
+	for i := range cluster.Status.Members {
+		latched := cluster.Status.Members[i]
+		id := latched.ID
+		m := Member{ID: id, Name: cluster.MemberName(id), Set: sets[cluster.MemberName(id)], Pod: pods[cluster.PodName(id)], Latched: latched}
 		delete(sets, m.Name)
 		o.Members = append(o.Members, m)
 	}
+	slices.SortFunc(o.Members, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	o.Strays = sets
+	if err := o.lookAgain(ctx, src.Direct); err != nil {
+		return nil, err
+	}
+	if err := o.gatherClasses(ctx, src.Direct); err != nil {
+		return nil, err
+	}
 	o.askMembers(ctx, src.Nodes)
+	if err := o.doubt(ctx, src.Direct); err != nil {
+		return nil, err
+	}
+	o.gatherNodes(ctx, src.Direct)
+	o.readOwnCA()
 	return o, nil
+}
+
+// gatherNodes reads the nodes of members that do not answer. One that cannot be read, because the
+// operator may not, or the API server does not answer, is not known to be lost.
+func (o *Observed) gatherNodes(ctx context.Context, r client.Reader) {
+	for i := range o.Members {
+		m := &o.Members[i]
+		name := o.nodeOf(m)
+		if _, read := o.Nodes[name]; m.Status != nil || name == "" || read {
+			continue
+		}
+		var node corev1.Node
+		switch err := r.Get(ctx, client.ObjectKey{Name: name}, &node); {
+		case apierrors.IsNotFound(err):
+			o.Nodes[name] = nil
+		case err == nil:
+			o.Nodes[name] = &node
+		}
+	}
 }
 
 func (o *Observed) gatherObjects(ctx context.Context, r client.Reader) (map[string]*appsv1.StatefulSet, error) {
@@ -79,8 +120,11 @@ func (o *Observed) gatherObjects(ctx context.Context, r client.Reader) (map[stri
 	}
 	byName := map[string]*appsv1.StatefulSet{}
 	for i := range sets.Items {
-		if metav1.IsControlledBy(&sets.Items[i], o.Cluster) {
-			byName[sets.Items[i].Name] = &sets.Items[i]
+		switch set := &sets.Items[i]; {
+		case metav1.IsControlledBy(set, o.Cluster):
+			byName[set.Name] = set
+		case Adoptable(o.Cluster, set), o.Cluster.Status.ClusterID == "" && orphan(o.Cluster, set):
+			o.Orphans[set.Name] = set
 		}
 	}
 	return byName, nil
@@ -123,6 +167,10 @@ func (o *Observed) askMembers(ctx context.Context, nodes nodeclient.Client) {
 			m.Err = fmt.Errorf("member %s has no running pod", m.Name)
 			continue
 		}
+		if o.dialErr != nil {
+			m.Err = o.dialErr
+			continue
+		}
 		wg.Go(func() { m.Status, m.Err = nodes.Status(ctx, o.Target(m)) })
 	}
 	wg.Wait()
@@ -134,6 +182,7 @@ func (o *Observed) Target(m *Member) nodeclient.Target {
 		Host:      o.Cluster.Host(m.ID),
 		ClusterID: o.Cluster.Status.ClusterID,
 		MemberID:  uint64(m.ID), //nolint:gosec // IDs are positive
+		TLS:       o.dial,
 	}
 	if m.Pod != nil {
 		t.IP = m.Pod.Status.PodIP

@@ -1,15 +1,19 @@
 package observe
 
 import (
+	"crypto/tls"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/controllers/pki"
 	"github.com/quorate/quorate/node/nodeapi"
 )
 
@@ -21,10 +25,23 @@ const catchUpSlack = 5000
 type Observed struct {
 	Now     time.Time
 	Cluster *v1alpha1.RaftCluster
-	Members []Member                                 // by ID, 1 to status.replicas; none before that is latched
+	Members []Member                                 // those of status.members, by ID
 	Shared  map[Key]client.Object                    // the cluster's objects that belong to no member
 	Claims  map[string]*corev1.PersistentVolumeClaim // of the cluster's label, by name, also of an earlier RaftCluster
 	Strays  map[string]*appsv1.StatefulSet           // StatefulSets of the cluster that belong to no member, by name
+	Orphans map[string]*appsv1.StatefulSet           // StatefulSets of the group that nobody controls, by name
+	Classes map[string]*storagev1.StorageClass       // of claims that are to grow, by name; nil: it cannot be read
+	Nodes   map[string]*corev1.Node                  // Kubernetes nodes that members which are not ready need, by name; nil: it is gone
+	Secrets map[string]*corev1.Secret                // of certificates, by name; those of mode Secret are the user's
+
+	// Certificates are cert-manager's, by name. NoCertManager: it is not installed.
+	Certificates  map[string]*unstructured.Unstructured
+	NoCertManager bool
+
+	dial    *tls.Config // what the operator shows to members; nil: they speak plain HTTP
+	dialErr error       // why it has nothing to show
+	ownCA   pki.Picture
+	due     pki.Plan
 }
 
 // Key names an object within the cluster's namespace.
@@ -39,12 +56,11 @@ type Member struct {
 	// Status is the member's own answer; nil when it did not answer, and then Err says why.
 	Status *nodeapi.Status
 	Err    error
+	// Stray says why a pod of the member's name is not its Pod; empty: there is none.
+	Stray string
 	// Latched is what status remembers of it; the zero value when nothing.
 	Latched v1alpha1.MemberStatus
 }
-
-// Quorum is the number of members that must agree.
-func (o *Observed) Quorum() int { return len(o.Members)/2 + 1 }
 
 // Member gives the member of that ID, nil for none.
 func (o *Observed) Member(id int64) *Member {
@@ -70,21 +86,6 @@ func (o *Observed) Leader() *Member {
 		}
 	}
 	return leader
-}
-
-// Followed counts the members that are well and follow the leader, itself included.
-func (o *Observed) Followed() int {
-	leader, n := o.Leader(), 0
-	if leader == nil {
-		return 0
-	}
-	for i := range o.Members {
-		m := &o.Members[i]
-		if o.Well(m) && m.Status.Term == leader.Status.Term && m.Status.LeaderID == leader.Status.MemberID {
-			n++
-		}
-	}
-	return n
 }
 
 // Term is the highest term that a member told, or that status remembers.
@@ -143,10 +144,10 @@ func (o *Observed) Suffers(m *Member) *v1alpha1.MemberFault {
 		return last.DeepCopy()
 	}
 	at := o.Now
-	if !f.At.IsZero() {
+	if !f.At.IsZero() && f.At.Before(o.Now) { // a member's clock may be ahead
 		at = f.At
 	}
-	shown := &v1alpha1.MemberFault{Kind: f.Kind, Remedy: f.Remedy, Message: f.Message, Since: metav1.NewTime(at).Rfc3339Copy()}
+	shown := &v1alpha1.MemberFault{Kind: f.Kind, Remedy: f.Remedy, Message: f.Message, Fenced: f.Fenced || f.Kind == FaultVolumeLost, Since: metav1.NewTime(at).Rfc3339Copy()}
 	if last != nil && last.Kind == f.Kind {
 		shown.Since = last.Since
 	}
@@ -177,7 +178,7 @@ func (m *Member) PodHash() string {
 // Trouble says why a pod does not run, in Kubernetes' words; empty when nothing is known.
 func (m *Member) Trouble() string {
 	if m.Pod == nil {
-		return ""
+		return m.Stray
 	}
 	for _, c := range m.Pod.Status.ContainerStatuses {
 		if w := c.State.Waiting; w != nil && w.Reason != "" && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {

@@ -47,6 +47,25 @@
 //     bootstrap counts as complete and nothing is granted. Where none does, nothing was
 //     ever granted, and founding starts.
 //
+// # Changes of the membership: why nothing is lost
+//
+//  1. There is one change at a time: status.change has room for one, it is written by a
+//     conditional update, and nothing is asked of the group or created for a change
+//     that is not in there.
+//  2. A member that joins is a learner until it has caught up by its own word and the
+//     leader's, so a vote never counts that knows less than a voter's. Its volume is in its
+//     slot and in the group's configuration under its incarnation: another volume under
+//     its ID has no vote, and it is given another ID (needsAnotherID).
+//  3. Whoever leaves does so by the group's own decision, which needs a majority of those
+//     before and of those after. The rules ask for it only when the voters that would
+//     be left have a quorum that is well, caught up and led (wouldServe).
+//  4. Objects are deleted only of a member that is in no configuration, by the word of a
+//     leader that a quorum follows, about a configuration that is committed and not joint.
+//     That word is never taken back: an ID that has left does not return.
+//  5. The claims tell who is a member before a claim is deleted, and the one that is to go
+//     is marked as removed: whoever takes the group up from its volumes neither misses
+//     it nor takes it for a member.
+//
 // The assumptions: a claim's volume is not rolled back to an older copy of itself, and
 // nobody edits status or the annotation.
 //

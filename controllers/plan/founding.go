@@ -3,15 +3,18 @@ package plan
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
 	"github.com/quorate/quorate/controllers/observe"
 )
 
 // createMembers creates the StatefulSets that are missing. After the bootstrap that is
-// safe as well: a volume that comes up empty is never granted anything.
+// safe as well: a volume that comes up empty is never granted anything. What has left the
+// group is not made again.
 func createMembers(p *pass) *Decision {
 	for i := range p.Members {
-		if m := &p.Members[i]; m.Set == nil {
+		if m := &p.Members[i]; m.Set == nil && !p.unwanted(m.ID) && !p.lacksCertificate(m) {
 			d := act(Action{Kind: CreateMember, Member: m.ID}, v1alpha1.ReasonCreating, "member "+m.Name+" is being created")
 			return d
 		}
@@ -19,21 +22,41 @@ func createMembers(p *pass) *Decision {
 	return nil
 }
 
-// markClaims writes every filled slot on its member's claim, and again when the claim was
-// made anew: what was founded once must be known when status is gone.
+// unwanted tells whether a member has left, or was about to join and is not to any more.
+func (p *pass) unwanted(id int64) bool {
+	c := p.Cluster.Status.Change
+	return c != nil && c.Leaving == id && (c.Step == v1alpha1.StepCleaningUp || c.Kind == v1alpha1.ChangeAbandon)
+}
+
+// markClaims writes what status knows of a member on its claim, and again when that changes
+// or the claim was made anew: what was founded, and who has left, must be known when status
+// is gone. Nothing is written before the member's slot is filled.
 func markClaims(p *pass) *Decision {
 	for i := range p.Members {
 		m := &p.Members[i]
 		slot, claim := m.Latched.Incarnation, p.Claim(m)
-		if slot == "" || claim == nil || claim.Annotations[v1alpha1.AnnotationFounded] == slot {
+		if slot == "" && !p.Cluster.Status.Gone(m.ID) || claim == nil || claim.DeletionTimestamp != nil || p.marked(m, claim) {
 			continue
 		}
-		d := act(Action{Kind: MarkClaim, Member: m.ID, Incarnation: slot}, v1alpha1.ReasonFounding,
-			fmt.Sprintf("the claim of member %s is marked with the volume incarnation %s", m.Name, slot))
+		reason, message := v1alpha1.ReasonFounding, fmt.Sprintf("the claim of member %s is marked with the volume incarnation %s", m.Name, slot)
+		if p.Cluster.Status.Bootstrapped {
+			reason, message = p.changing(), "the claim of member "+m.Name+" is marked with who is a member"
+		}
+		d := act(Action{Kind: MarkClaim, Member: m.ID}, reason, message)
 		d.Requeue = PollStart
 		return d
 	}
 	return nil
+}
+
+// marked tells whether a claim carries its mark, and the label by which it is found.
+func (p *pass) marked(m *observe.Member, claim *corev1.PersistentVolumeClaim) bool {
+	for k, v := range p.want.Marks[m.ID] {
+		if claim.Annotations[k] != v {
+			return false
+		}
+	}
+	return claim.Labels[v1alpha1.LabelCluster] == p.Cluster.Name
 }
 
 // foundMembers brings each member to its founding: slot, claim (the rule above), grant.

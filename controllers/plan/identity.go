@@ -23,7 +23,7 @@ func giveIdentity(p *pass) *Decision {
 			"waiting for Kubernetes to delete the PersistentVolumeClaims of an earlier RaftCluster: "+strings.Join(names, ", "))
 		return d
 	}
-	found, problem := p.remains()
+	found, problem := p.earlier()
 	if problem != "" {
 		return &Decision{Action: Action{Kind: None}, Progress: Progress{
 			Reason: v1alpha1.ReasonRetainedVolumesUnclear,
@@ -33,18 +33,18 @@ func giveIdentity(p *pass) *Decision {
 	}
 	identity, why := found, "taken up from the volumes of an earlier RaftCluster"
 	if identity == nil {
-		identity = &Identity{ClusterID: p.want.NewClusterID, Replicas: p.Cluster.Spec.Replicas}
+		identity = p.newIdentity()
 		why = "drawn for a new group"
 	}
 	return act(Action{Kind: LatchCluster, Identity: identity, Why: why}, v1alpha1.ReasonCreating,
-		fmt.Sprintf("the group of %d members gets the ID %s, %s", identity.Replicas, identity.ClusterID, why))
+		fmt.Sprintf("the group of %d members gets the ID %s, %s", len(identity.Members), identity.ClusterID, why))
 }
 
 // leaving names the claims of members that go with an earlier RaftCluster: deleted
 // already, or owned by a StatefulSet that is not this RaftCluster's.
 func (p *pass) leaving() []string {
 	ours := map[types.UID]bool{}
-	for _, set := range p.Strays {
+	for _, set := range p.sets() {
 		ours[set.UID] = true
 	}
 	var names []string
@@ -64,45 +64,6 @@ func (p *pass) leaving() []string {
 // claimedBy is the name of the member that a claim's name tells.
 func claimedBy(claim string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(claim, v1alpha1.VolumeName+"-"), "-0")
-}
-
-// remains gives the identity that claims and StatefulSets of the cluster's name tell;
-// nil when there are none, or what is unclear about them.
-func (p *pass) remains() (*Identity, string) {
-	ids := map[string]string{}    // cluster ID by object
-	members := map[int64]string{} // incarnation by member
-	for name, claim := range p.Claims {
-		if member, ok := p.memberOf(claimedBy(name)); ok {
-			ids["PersistentVolumeClaim "+name] = claim.Annotations[v1alpha1.AnnotationClusterID]
-			members[member] = claim.Annotations[v1alpha1.AnnotationFounded]
-		}
-	}
-	for name, set := range p.Strays {
-		if member, ok := p.memberOf(name); ok {
-			ids["StatefulSet "+name] = set.Annotations[v1alpha1.AnnotationClusterID]
-			members[member] += "" // it exists, also without a claim
-		}
-	}
-	if len(ids) == 0 {
-		return nil, ""
-	}
-	if !oneValue(ids) {
-		return nil, "objects of this name do not all tell the same group: " + list(ids)
-	}
-	identity := &Identity{Replicas: int32(len(members)), Incarnations: map[int64]string{}} //nolint:gosec // a handful
-	for _, id := range ids {
-		identity.ClusterID = id
-	}
-	for id := int64(1); id <= int64(len(members)); id++ {
-		incarnation, ok := members[id]
-		if !ok {
-			return nil, fmt.Sprintf("of an earlier group %s there are %d members, but member %d is missing", identity.ClusterID, len(members), id)
-		}
-		if incarnation != "" {
-			identity.Incarnations[id] = incarnation
-		}
-	}
-	return identity, ""
 }
 
 // memberOf reads the ID from a member's name.

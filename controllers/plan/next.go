@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
@@ -16,8 +18,10 @@ const (
 
 // Wanted is what the rules compare the picture with.
 type Wanted struct {
-	NewClusterID string           // for a group that has no ID yet
-	Templates    map[int64]string // by member ID, the hash of the pod that is wanted
+	NewClusterID string                      // for a group that has no ID yet
+	Templates    map[int64]string            // by member ID, the hash of the pod that is wanted
+	Marks        map[int64]map[string]string // by member ID, the annotations that are wanted on its claim
+	Certificates *Certificates               // nil: none are needed
 }
 
 // Progress is what the condition Progressing says.
@@ -31,6 +35,10 @@ type Progress struct {
 type Decision struct {
 	Action   Action
 	Progress Progress
+	// Leaderless: there is no leader, though enough members answer.
+	Leaderless bool
+	// Updated is how many members have the wanted pod.
+	Updated int32
 	// Requeue is when to look again at the latest.
 	Requeue time.Duration
 }
@@ -51,19 +59,44 @@ var rules = []rule{
 	leaveDeleting,
 	leavePaused,
 	giveIdentity,
-	noteRefusedChanges,
+	adoptMembers,
+	hibernate,
+	wake,
+	noteCertificates,
 	createMembers,
 	finishRestart,
 	markClaims,
 	foundMembers,
+	settleMembers,
+	continueChange,
+	forgetCanary,
 	updateBrokenMembers,
 	restartFaultyMembers,
-	rollOut,
+	replaceMembers,
+	scale,
+	unlessChanging(rollOut),
+}
+
+// unlessChanging lets a rule wait for a change of the membership that is under way.
+func unlessChanging(r rule) rule {
+	return func(p *pass) *Decision {
+		if p.Cluster.Status.Change != nil {
+			return nil
+		}
+		return r(p)
+	}
 }
 
 // Next decides what is done next.
 func Next(o *observe.Observed, want Wanted) Decision {
 	p := &pass{Observed: o, want: want, requeue: PollIdle}
+	d := p.next()
+	d.Leaderless = p.leaderless()
+	d.Updated = int32(p.updated()) //nolint:gosec // a handful
+	return d
+}
+
+func (p *pass) next() Decision {
 	for _, r := range rules {
 		if d := r(p); d != nil {
 			if d.Requeue == 0 {
@@ -78,21 +111,36 @@ func Next(o *observe.Observed, want Wanted) Decision {
 // idle says why nothing is done.
 func (p *pass) idle() Decision {
 	p.noteStarting()
-	if len(p.notes) > 0 {
-		return Decision{Action: Action{Kind: None}, Progress: p.notes[0], Requeue: p.requeue}
-	}
-	return Decision{
+	p.noteVolumes()
+	d := Decision{
 		Action:   Action{Kind: None},
-		Progress: Progress{Reason: v1alpha1.ReasonStable, Message: "everything is as wanted"},
+		Progress: Progress{Reason: v1alpha1.ReasonStable, Message: "everything is as wanted" + p.evenness()},
 		Requeue:  p.requeue,
 	}
+	if len(p.notes) > 0 {
+		d.Progress = p.notes[0]
+	}
+	// What a person should know comes before what only takes time.
+	if i := slices.IndexFunc(p.notes, func(n Progress) bool { return !n.Active }); i >= 0 {
+		d.Progress = p.notes[i]
+	}
+	p.noteRotation(&d)
+	return d
+}
+
+// evenness warns of a number of members that is allowed and not wise.
+func (p *pass) evenness() string {
+	if n := p.Cluster.Spec.Replicas; n%2 == 0 {
+		return fmt.Sprintf("; %d members tolerate no more failures than %d", n, n-1)
+	}
+	return ""
 }
 
 // noteStarting waits for members that are neither well nor known to be in trouble.
 func (p *pass) noteStarting() {
 	for i := range p.Members {
 		m := &p.Members[i]
-		if p.Well(m) || p.Fault(m) != nil {
+		if p.Well(m) || p.Fault(m) != nil || p.Cluster.Status.Gone(m.ID) {
 			continue
 		}
 		message := "waiting for member " + m.Name

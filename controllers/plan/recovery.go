@@ -30,7 +30,7 @@ func restartFaultyMembers(p *pass) *Decision {
 	for i := range p.Members {
 		m := &p.Members[i]
 		f := p.Fault(m)
-		if f == nil || !f.Unrecoverable() {
+		if f == nil || !f.Unrecoverable() || p.Cluster.Status.Gone(m.ID) || p.onTrial(m) && fromChange(f) {
 			continue
 		}
 		if d := p.restartFaulty(m, f); d != nil {
@@ -40,23 +40,45 @@ func restartFaultyMembers(p *pass) *Decision {
 	return nil
 }
 
+// mostRestarts is the budget of a member's restarts.
+func (p *pass) mostRestarts() int32 {
+	if most := p.Cluster.Spec.Recovery.MaxRestarts; most != nil {
+		return *most
+	}
+	return defaultRestarts
+}
+
+// defaultRestarts is the API's default, for a RaftCluster that was stored before it was.
+const defaultRestarts = 3
+
+// fromChange tells whether a fault may come from the pod's settings or its image alone. While the
+// change is being tried on that member it is the roll-out that is stuck: neither restarts nor
+// a new volume mend it.
+func fromChange(f *observe.Fault) bool {
+	switch f.Kind {
+	case observe.FaultCrashLoop, observe.FaultConfigInvalid, observe.FaultTLSInvalid:
+		return true
+	}
+	return false
+}
+
 func (p *pass) restartFaulty(m *observe.Member, f *observe.Fault) *Decision {
 	spec, r := p.Cluster.Spec.Recovery, m.Latched.Restarts
-	most, count := int32(3), int32(0)
-	if spec.MaxRestarts != nil {
-		most = *spec.MaxRestarts
-	}
+	most, count := p.mostRestarts(), int32(0)
 	if r != nil {
 		count = r.Count
 	}
 	switch {
+	case p.replaces() && p.Votes(m) && p.beyondRestarts(m, f):
+		return nil // the rule about replacements tells
 	case !f.RestartMayHelp():
 		p.note(false, v1alpha1.ReasonRestartUseless, fmt.Sprintf("member %s has the fault %s, which no restart mends; its remedy is %s: %s", m.Name, f.Kind, f.Remedy, f.Message))
 		return nil
 	case count >= most:
 		p.note(false, v1alpha1.ReasonRestartBudgetExhausted, fmt.Sprintf("member %s has the fault %s after %d of %d restarts; its remedy is %s: %s", m.Name, f.Kind, count, most, f.Remedy, f.Message))
 		return nil
-	case r != nil && p.Now.Before(r.NextAt.Time):
+	// A time that no backoff reaches was written by a clock that was ahead.
+	case r != nil && p.Now.Before(r.NextAt.Time) && r.NextAt.Sub(p.Now) <= spec.Backoff.Max.Duration:
 		p.note(true, v1alpha1.ReasonRecovering, fmt.Sprintf("member %s has the fault %s; restart %d of %d follows at %s", m.Name, f.Kind, count+1, most, r.NextAt.UTC().Format(time.RFC3339)))
 		p.soon(r.NextAt.Sub(p.Now))
 		return nil

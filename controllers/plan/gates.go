@@ -1,0 +1,120 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/controllers/observe"
+	"github.com/quorate/quorate/node/nodeapi"
+)
+
+// wouldServe tells whether the voters that there would be had a quorum that is well and has
+// caught up, with one that joins and without one that leaves; 0 is none.
+func (p *pass) wouldServe(joining, leaving int64) bool {
+	voters := slices.DeleteFunc(p.Voters(), func(id int64) bool { return id == leaving || id == joining })
+	if joining != 0 {
+		voters = append(voters, joining)
+	}
+	n := 0
+	for _, id := range voters {
+		if m := p.Member(id); m != nil && p.Follows(m) && p.CaughtUp(m) {
+			n++
+		}
+	}
+	return len(voters) > 0 && n >= len(voters)/2+1
+}
+
+// wellBeside counts the voters other than m that are well, whoever they follow.
+func (p *pass) wellBeside(m *observe.Member) int {
+	n := 0
+	for i := range p.Members {
+		if x := &p.Members[i]; x.ID != m.ID && p.Votes(x) && p.Well(x) {
+			n++
+		}
+	}
+	return n
+}
+
+// ill tells whether a member has a fault that does not end by itself.
+func (p *pass) ill(m *observe.Member) bool {
+	f := p.Fault(m)
+	return f != nil && f.Unrecoverable()
+}
+
+// illBeside gives a voter other than m that is ill, nil for none.
+func (p *pass) illBeside(m *observe.Member) *observe.Member {
+	for i := range p.Members {
+		if x := &p.Members[i]; x.ID != m.ID && p.Votes(x) && p.ill(x) {
+			return x
+		}
+	}
+	return nil
+}
+
+// unwell gives a voter other than except that is not well or has not caught up, nil for none.
+func (p *pass) unwell(except int64) *observe.Member {
+	for i := range p.Members {
+		if m := &p.Members[i]; m.ID != except && p.Votes(m) && !(p.Follows(m) && p.CaughtUp(m)) {
+			return m
+		}
+	}
+	return nil
+}
+
+// whyUnwell says why a member is not well, in brackets; empty when that is not known.
+func (p *pass) whyUnwell(m *observe.Member) string {
+	if f := p.Fault(m); f != nil {
+		return " (" + f.Kind + ": " + f.Message + ")"
+	}
+	return trouble(m)
+}
+
+// strange gives a member that the group has and this RaftCluster has not, 0 for none.
+func (p *pass) strange() uint64 {
+	if c := p.Membership(); c != nil {
+		for i := range c.Members {
+			if id := c.Members[i].ID; p.Member(int64(id)) == nil { //nolint:gosec // IDs are small
+				return id
+			}
+		}
+	}
+	return 0
+}
+
+// leftOver tells whether a member that status does not know is one that was given up: its
+// learner came to the group by a request whose answer was not waited for.
+func (p *pass) leftOver(info *nodeapi.MemberInfo) bool {
+	id := int64(info.ID) //nolint:gosec // IDs are small
+	return info.Suffrage == nodeapi.SuffrageLearner && id <= p.Cluster.Status.HighestMemberID && info.Name == p.Cluster.MemberName(id)
+}
+
+// settleMembers finds members of whom the group says something else than status does, while
+// no change is under way: they were taken up from volumes in the middle of one, or somebody
+// else changed the group. What the group says counts.
+func settleMembers(p *pass) *Decision {
+	s := &p.Cluster.Status
+	if s.Change != nil || !s.Bootstrapped || !p.Served() || !p.Settled() {
+		return nil
+	}
+	for i := range p.Members {
+		m := &p.Members[i]
+		info := p.Info(m.ID)
+		switch {
+		case info == nil && uint64(m.ID) <= p.Membership().Highest: //nolint:gosec // IDs are positive
+			return p.latchChange(p.begin(v1alpha1.ChangeScaleDown, v1alpha1.StepCleaningUp, 0, m.ID, reasonFound), "it is not in the group any more")
+		case info == nil, !p.Votes(m):
+			return p.latchChange(p.begin(v1alpha1.ChangeScaleUp, v1alpha1.StepAdding, m.ID, 0, reasonFound), "it has no vote yet")
+		}
+	}
+	id := p.strange()
+	if info := p.Info(int64(id)); info != nil && p.leftOver(info) { //nolint:gosec // IDs are small
+		d := act(Action{Kind: ChangeVoters, Remove: int64(id)}, v1alpha1.ReasonScaling, "member "+info.Name+" was given up before it joined, and is taken out of the group") //nolint:gosec // IDs are small
+		return d
+	}
+	if id != 0 {
+		p.note(false, v1alpha1.ReasonMembershipUnclear, fmt.Sprintf(
+			"the group has a member %d that this RaftCluster does not know; remove it by its ID, nothing is changed before", id))
+	}
+	return nil
+}
