@@ -43,11 +43,10 @@ func run() error {
 	if err != nil {
 		return fmt.Errorf("find the API server (run in a pod, or set KUBECONFIG): %w", err)
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(config, raftcluster.Elected(*elect, os.Getenv("POD_NAMESPACE"), ctrl.Options{
 		Scheme: scheme, Cache: raftcluster.Cache(*namespaces),
 		Metrics: metricsserver.Options{BindAddress: *metrics}, HealthProbeBindAddress: *probes,
-		LeaderElection: *elect, LeaderElectionID: "quorate-operator", LeaderElectionNamespace: os.Getenv("POD_NAMESPACE"), LeaderElectionReleaseOnCancel: true,
-	})
+	}))
 	if err != nil {
 		return fmt.Errorf("reach the API server: %w", err)
 	}

@@ -3,7 +3,7 @@
 // # In this room
 //
 // Nothing but the rooms: raftcluster (Reconcile), observe (gathers what is), plan
-// (decides the next act), objects (what is wanted of Kubernetes), health (conditions),
+// (decides the next act), pki (decides about certificates), objects (what is wanted of Kubernetes), health (conditions),
 // nodeclient (talks to a node).
 //
 // # Never here
@@ -12,7 +12,8 @@
 //
 // # Invariants
 //
-// Only observe reads and only raftcluster writes; plan, objects and health are pure.
+// Only observe reads and only raftcluster writes; plan, objects and health are pure, and
+// pki is but for the keys that it draws.
 //
 // # How to add
 //

@@ -1,6 +1,7 @@
 package raftcluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,54 +21,67 @@ func (r *Reconciler) act(ctx context.Context, o *observe.Observed, d *plan.Decis
 	if o.Cluster.Spec.Paused || o.Cluster.DeletionTimestamp != nil || o.Cluster.Status.ClusterID == "" {
 		return nil
 	}
-	err := r.keepObjects(ctx, o)
+	err := errors.Join(r.keepCertificates(ctx, o), r.keepObjects(ctx, o))
+	refused, grown := r.growVolumes(ctx, o)
+	noteRefusedGrowth(refused, d)
 	// A member is not created beside things of others, such as a ServiceAccount to run as.
 	if err == nil || d.Action.Kind != plan.CreateMember {
-		done := r.do(ctx, o, &d.Action)
+		done := r.do(ctx, o, d)
 		if !d.Action.Latches() {
 			count(d.Action.Kind, done)
 		}
 		err = errors.Join(err, done)
 	}
-	return explain(err, d)
+	return explain(errors.Join(err, grown), d)
 }
 
 // explain puts what went wrong into the decision. What only a person or time mends is no
 // error: it is told in status, and the next look comes in its time.
 func explain(err error, d *plan.Decision) error {
-	var conflict *ConflictError
+	var refused refusal
 	var leftover *LeftoverError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &conflict):
-		d.Progress = plan.Progress{Reason: v1alpha1.ReasonObjectConflict, Message: conflict.Error()}
+	case errors.As(err, &refused):
+		d.Progress = plan.Progress{Reason: v1alpha1.ReasonObjectConflict, Message: refused.Error()}
 		d.Requeue = plan.PollIdle
 		return nil
 	case errors.As(err, &leftover):
 		d.Progress = plan.Progress{Active: true, Reason: v1alpha1.ReasonCreating, Message: leftover.Error()}
 		d.Requeue = plan.PollBusy
 		return nil
+	case passing(err):
+		return err // repeated after a while; there is nothing to tell a person yet
 	}
 	d.Progress = plan.Progress{Reason: v1alpha1.ReasonApplyFailed, Message: err.Error()}
 	return err
 }
 
-func (r *Reconciler) do(ctx context.Context, o *observe.Observed, a *plan.Action) error {
+func (r *Reconciler) do(ctx context.Context, o *observe.Observed, d *plan.Decision) error {
+	a := &d.Action
 	m := o.Member(a.Member)
 	switch a.Kind {
 	case plan.CreateMember:
-		return r.applyMember(ctx, o, m, v1alpha1.ReasonMemberCreated, "StatefulSet %s is created")
+		return r.createMember(ctx, o, m)
+	case plan.AdoptMember:
+		return r.adoptMember(ctx, o, m)
 	case plan.ApplyMember:
-		return r.applyMember(ctx, o, m, v1alpha1.ReasonMemberUpdated, "StatefulSet %s gets the changed pod template")
+		return r.updateMember(ctx, o, m)
 	case plan.MarkClaim:
-		return r.markClaim(ctx, o, m, a.Incarnation)
+		return r.markClaim(ctx, o, m)
 	case plan.Found:
 		return r.found(ctx, o, m, a.Incarnation)
 	case plan.Transfer:
 		return r.transfer(ctx, o, m, a)
 	case plan.RestartPod:
 		return r.restartPod(ctx, o, m, a)
+	case plan.StopMembers:
+		return r.stopMembers(ctx, o, a)
+	case plan.StartMembers:
+		return r.startMembers(ctx, o, a)
+	case plan.AddMember, plan.ChangeVoters, plan.DeleteSet, plan.DropPod, plan.DeleteClaim:
+		return r.changeMembership(ctx, o, d)
 	}
 	return nil
 }
@@ -97,6 +111,6 @@ func (r *Reconciler) transfer(ctx context.Context, o *observe.Observed, m *obser
 		return fmt.Errorf("transfer leadership from %s: %w", m.Name, err)
 	}
 	r.event(o.Cluster, m.Pod, corev1.EventTypeNormal, v1alpha1.ReasonLeaderTransferred, "Transfer",
-		fmt.Sprintf("leader %s was asked to hand over, because its pod is restarted next", m.Name))
+		fmt.Sprintf("leader %s was asked to hand over, because %s", m.Name, cmp.Or(a.Why, "its pod is restarted next")))
 	return nil
 }

@@ -3,7 +3,7 @@
 // # In this room
 //
 // [Reconciler], a file for each of its four steps: observe.go, decide.go, act.go (with
-// apply.go and restart.go) and report.go; and setup.go, which wires it to a manager.
+// apply.go, restart.go and membership.go) and report.go; and setup.go, which wires it to a manager.
 //
 // # Never here
 //
@@ -16,8 +16,10 @@
 // version that the pass began with: a pass on an old picture cannot undo a latch.
 // Nothing is destroyed on the word of a cache: the RaftCluster and the pod are read from
 // the API server itself just before, and the deletion names that very version of the
-// pod. Objects of others are never taken over. The operator may stop after any write:
-// the next pass starts from what there is.
+// pod. What changes a group, or deletes an object of a member that has left, is planned
+// again on a picture past every cache, and done only when the plan is the same. Objects of
+// others are never taken over. The operator may stop after any write: the next pass starts
+// from what there is.
 //
 // There is no finalizer: all that the operator makes is owned by the RaftCluster, so
 // Kubernetes collects it, and the volumes go or stay by the retention policy of their

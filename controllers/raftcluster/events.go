@@ -34,28 +34,52 @@ func (r *Reconciler) tell(o *observe.Observed, s *v1alpha1.RaftClusterStatus, d 
 	switch d.Action.Kind {
 	case plan.LatchCluster:
 		r.event(o.Cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonClusterIDLatched, "Latch", d.Progress.Message)
+	case plan.LatchCanary:
+		if s.Canary != 0 {
+			r.event(o.Cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonChangeTried, "Latch", d.Progress.Message)
+		}
 	case plan.LatchBootstrap:
 		r.event(o.Cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonBootstrapCompleted, "Latch",
 			"every member was founded; an empty volume takes no part from here on")
 	}
+	r.tellWish(o, s, d)
 	for i := range s.Members {
 		r.tellMember(o, &s.Members[i])
 	}
+	if n := o.Cluster.Status.UpdatedReplicas; n > 0 && n < s.UpdatedReplicas && int(s.UpdatedReplicas) == len(s.Members) {
+		r.event(o.Cluster, nil, corev1.EventTypeNormal, v1alpha1.ReasonRolloutCompleted, "Observe",
+			fmt.Sprintf("all %d members have the changed pod", s.UpdatedReplicas))
+	}
 	r.tellRefusal(o, s)
+}
+
+// tellWish tells of a change of the membership that begins, and of a wish that is not wise.
+func (r *Reconciler) tellWish(o *observe.Observed, s *v1alpha1.RaftClusterStatus, d plan.Decision) {
+	before := o.Cluster.Status.Change
+	if now := s.Change; now != nil && (before == nil || before.Kind != now.Kind) {
+		kind, reason := corev1.EventTypeNormal, d.Progress.Reason
+		if now.Kind == v1alpha1.ChangeAbandon {
+			kind, reason = corev1.EventTypeWarning, v1alpha1.ReasonChangeAbandoned
+		}
+		r.event(o.Cluster, nil, kind, reason, "Change", d.Progress.Message)
+	}
+	if n := o.Cluster.Spec.Replicas; n%2 == 0 && o.Cluster.Status.ObservedGeneration != o.Cluster.Generation {
+		r.event(o.Cluster, nil, corev1.EventTypeWarning, v1alpha1.ReasonEvenReplicas, "Observe",
+			fmt.Sprintf("%d members tolerate no more failures than %d", n, n-1))
+	}
 }
 
 func (r *Reconciler) tellMember(o *observe.Observed, now *v1alpha1.MemberStatus) {
 	before := o.Cluster.Status.Member(now.ID)
 	had := before != nil && before.Fault != nil
 	var pod client.Object
-	impaired := false
 	if m := o.Member(now.ID); m != nil && m.Pod != nil {
-		pod, impaired = m.Pod, o.Impaired(m)
+		pod = m.Pod
 	}
 	switch f := now.Fault; {
 	case f != nil && (!had || before.Fault.Kind != f.Kind):
 		reason := v1alpha1.ReasonUnrecoverableMember
-		if f.Remedy == observe.RemedyFreeSpace || impaired {
+		if f.Remedy == observe.RemedyFreeSpace || !f.Fenced {
 			reason = v1alpha1.ReasonMemberImpaired
 		}
 		r.event(o.Cluster, pod, corev1.EventTypeWarning, reason, "Observe",

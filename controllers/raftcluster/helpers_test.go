@@ -14,10 +14,10 @@ import (
 // defaults is a spec as the API server fills it in.
 func defaults() v1alpha1.RaftClusterSpec {
 	duration := func(d time.Duration) metav1.Duration { return metav1.Duration{Duration: d} }
-	restarts := int32(3)
+	restarts, replacements := int32(3), int32(3)
 	return v1alpha1.RaftClusterSpec{
 		Replicas: 3,
-		Storage:  v1alpha1.StorageSpec{Size: resource.MustParse("1Gi"), WhenDeleted: v1alpha1.RetainVolumes},
+		Storage:  v1alpha1.StorageSpec{Size: resource.MustParse("1Gi"), WhenDeleted: v1alpha1.RetainVolumes, WhenRemoved: v1alpha1.DeleteRemoved},
 		Raft: v1alpha1.RaftSpec{
 			ElectionTimeout: duration(time.Second), HeartbeatInterval: duration(100 * time.Millisecond), SnapshotEntries: 100000,
 		},
@@ -25,6 +25,9 @@ func defaults() v1alpha1.RaftClusterSpec {
 			MaxRestarts: &restarts,
 			Backoff:     v1alpha1.BackoffSpec{Initial: duration(10 * time.Second), Max: duration(5 * time.Minute)},
 			ResetAfter:  duration(10 * time.Minute),
+
+			MaxReplacements: &replacements,
+			NodeLostAfter:   duration(15 * time.Minute),
 		},
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -29,13 +32,14 @@ const operatorUser = "quorate-operator-under-test"
 // generated role gives. A life of a cluster needs every one of them.
 func TestManagerWithTheRightsOfItsRole(t *testing.T) {
 	w := newWorld(t)
-	w.boot = 0 // its clock stands still
+	w.boot, w.feed, w.now = 0, 1, time.Now() // its clock stands still, at the time by which the operator signs
+	w.placed = true
 	role := w.bindRole()
 	used := &rights{used: map[string]bool{}}
 	stop := w.runManager(used)
 	defer stop()
 
-	w.create("demo", nil)
+	w.create("demo", func(c *v1alpha1.RaftCluster) { c.Spec.Storage.StorageClassName = w.class(true) })
 	w.wait("stable", stable)
 	w.damage("demo-2-0", logCorrupt)
 	before := w.podUID("demo-2-0")
@@ -43,10 +47,24 @@ func TestManagerWithTheRightsOfItsRole(t *testing.T) {
 	w.damage("demo-2-0", nil)
 	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Image = "node:2" })
 	c := w.wait("rolled", func(c *v1alpha1.RaftCluster) bool { return stable(c) && c.Status.Version == "node:2" })
+	w.changeSecret("demo-2-tls", func(s *corev1.Secret) { s.Data["tls.crt"] = []byte("x") })
+	w.wait("mended", func(*v1alpha1.RaftCluster) bool { _, ok := readFiles(w.secret("demo-2-tls").Data); return ok })
 	w.wantObjects(c, 3)
 	if got := c.Status.Member(2).Restarts; got == nil || got.Count != 1 {
 		t.Errorf("restarts counted: %+v, want 1", got)
 	}
+	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 4 })
+	w.wait("four", settledWith(4))
+	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 3 })
+	c = w.wait("three", settledWith(3))
+	w.wantMembers(c, 1, 2, 3)
+	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Storage.Size = resource.MustParse("2Gi") })
+	w.wait("expanded", func(c *v1alpha1.RaftCluster) bool {
+		return stable(c) && strings.HasPrefix(w.capacities(), "2Gi 2Gi 2Gi")
+	})
+	w.installCertManager()
+	w.create("certs", byCertManager("ours"))
+	w.wait("signed by cert-manager", func(*v1alpha1.RaftCluster) bool { return w.secret("certs-3-tls") != nil })
 
 	for _, rule := range role.Rules {
 		for _, resource := range rule.Resources {
@@ -138,13 +156,18 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// note reads the right from a request: /api/v1/namespaces/NS/pods/NAME and the like.
+// note reads the right from a request: /api/v1/namespaces/NS/pods/NAME, and
+// /apis/GROUP/VERSION/things/NAME for what belongs to no namespace.
 func (r *rights) note(req *http.Request, code int) {
-	_, rest, ok := strings.Cut(req.URL.Path, "/namespaces/")
-	if !ok {
-		return
+	parts := strings.Split(strings.TrimPrefix(req.URL.Path, "/"), "/")
+	switch i := slices.Index(parts, "namespaces"); {
+	case i >= 0:
+		parts = parts[min(i+2, len(parts)):]
+	case parts[0] == "apis":
+		parts = parts[min(3, len(parts)):]
+	default:
+		parts = parts[min(2, len(parts)):]
 	}
-	parts := strings.Split(rest, "/")[1:]
 	if len(parts) == 0 {
 		return
 	}

@@ -20,7 +20,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName) (*ob
 		}
 		return nil, fmt.Errorf("read RaftCluster %s: %w", key, err)
 	}
-	src := observe.Source{Reader: r.Client, Nodes: r.Nodes, Clock: r.Clock}
+	src := observe.Source{Reader: r.Client, Nodes: r.Nodes, Direct: r.APIReader, Clock: r.Clock}
 	if cluster.Status.ClusterID == "" {
 		// The group's ID is decided once, by the volumes that there are: no cache will do.
 		src.Reader = r.APIReader

@@ -16,11 +16,17 @@ import (
 
 var logCorrupt = &nodeapi.Health{Fault: "LogCorrupt", Remedy: "RepairFromPeers", Message: "segment 3: record 7 is damaged"}
 
+// neverReplace leaves every repair to restarts.
+func neverReplace(c *v1alpha1.RaftCluster) {
+	none := int32(0)
+	c.Spec.Recovery.MaxReplacements = &none
+}
+
 // A member with an unrecoverable fault is named in condition and Event and restarted as
 // often as allowed, with backoff; a fresh operator in each pass loses no count.
 func TestUnrecoverableMember(t *testing.T) {
 	w := newWorld(t)
-	w.create("demo", nil)
+	w.create("demo", neverReplace)
 	w.until(w.reconciler(w.c), "demo", "stable", stable)
 	w.damage("demo-2-0", logCorrupt)
 
@@ -150,7 +156,7 @@ func TestNoRestartWhereNoneHelps(t *testing.T) {
 // A wiped volume is never founded again under its member's ID.
 func TestWipedVolumeTakesNoPart(t *testing.T) {
 	w := newWorld(t)
-	w.create("demo", nil)
+	w.create("demo", neverReplace)
 	r := w.reconciler(w.c)
 	before := w.until(r, "demo", "stable", stable)
 	w.wipe("demo", 2)

@@ -62,14 +62,23 @@ func statusOf(o *observe.Observed, d plan.Decision) v1alpha1.RaftClusterStatus {
 	if leader := o.Leader(); leader != nil {
 		s.Leader = leader.Name
 	}
-	s.ReadyReplicas = 0
+	if !d.Leaderless {
+		s.LeaderlessSince = nil
+	} else if s.LeaderlessSince == nil {
+		since := metav1.NewTime(o.Now).Rfc3339Copy()
+		s.LeaderlessSince = &since
+	}
+	s.ReadyReplicas, s.UpdatedReplicas = 0, d.Updated
 	for i := range o.Members {
 		reportMember(o, &o.Members[i], &s)
 	}
 	if v := versions(o); v != "" {
 		s.Version = v
 	}
+	s.FoundingReplicas = s.Founders() // a status of an older operator does not tell yet
 	d.Action.Latch(o.Cluster, &s)
+	s.Replicas = s.Staying()
+	forgetReplacements(o, &s)
 	s.Ready = fmt.Sprintf("%d/%d", s.ReadyReplicas, s.Replicas)
 	for _, c := range append(health.Conditions(o), progressing(o, d.Progress)) {
 		meta.SetStatusCondition(&s.Conditions, c)
@@ -79,12 +88,8 @@ func statusOf(o *observe.Observed, d plan.Decision) v1alpha1.RaftClusterStatus {
 
 func reportMember(o *observe.Observed, m *observe.Member, s *v1alpha1.RaftClusterStatus) {
 	out := s.Member(m.ID)
-	if out == nil {
-		s.Members = append(s.Members, v1alpha1.MemberStatus{ID: m.ID, Name: m.Name})
-		out = s.Member(m.ID)
-	}
 	out.Ready = o.Well(m)
-	if out.Ready {
+	if out.Ready && (s.Change == nil || s.Change.Leaving != m.ID) {
 		s.ReadyReplicas++
 	}
 	out.Role = ""
@@ -96,6 +101,20 @@ func reportMember(o *observe.Observed, m *observe.Member, s *v1alpha1.RaftCluste
 		o.Now.Sub(since) >= o.Cluster.Spec.Recovery.ResetAfter.Duration {
 		out.Restarts = nil
 	}
+}
+
+// forgetReplacements ends the count when every member has been well for long.
+func forgetReplacements(o *observe.Observed, s *v1alpha1.RaftClusterStatus) {
+	after := o.Cluster.Spec.Recovery.ResetAfter.Duration
+	if s.Replacements == nil || s.Change != nil || o.Now.Sub(s.Replacements.LastAt.Time) < after {
+		return
+	}
+	for i := range o.Members {
+		if since, well := o.WellSince(&o.Members[i]); !well || o.Now.Sub(since) < after {
+			return
+		}
+	}
+	s.Replacements = nil
 }
 
 // versions are the nodes' versions, each once, joined by commas.

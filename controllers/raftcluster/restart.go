@@ -44,9 +44,8 @@ func (r *Reconciler) restartPod(ctx context.Context, o *observe.Observed, m *obs
 // confirm reads the cluster and the pod uncached. stale says why the decision does not
 // hold any more; empty: it does.
 func (r *Reconciler) confirm(ctx context.Context, o *observe.Observed, m *observe.Member, a *plan.Action) (_ *corev1.Pod, stale string, _ error) {
-	var cluster v1alpha1.RaftCluster
-	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(o.Cluster), &cluster); err != nil {
-		return nil, "the RaftCluster is gone", client.IgnoreNotFound(err)
+	if stale, err := r.changed(ctx, o); stale != "" || err != nil {
+		return nil, stale, err
 	}
 	var pod corev1.Pod
 	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(m.Pod), &pod); err != nil {
@@ -55,12 +54,23 @@ func (r *Reconciler) confirm(ctx context.Context, o *observe.Observed, m *observ
 	fresh := observe.Member{Pod: &pod}
 	ready, _ := fresh.Ready()
 	switch {
-	case cluster.UID != o.Cluster.UID || cluster.Generation != o.Cluster.Generation || cluster.DeletionTimestamp != nil:
-		return nil, "the RaftCluster changed meanwhile", nil
 	case pod.UID != a.PodUID || pod.DeletionTimestamp != nil:
 		return nil, "the pod was replaced meanwhile", nil
 	case ready && !a.MayServe:
 		return nil, "the pod became ready meanwhile", nil
 	}
 	return &pod, "", nil
+}
+
+// changed reads the RaftCluster uncached and says whether what is wanted of it is another
+// than the picture's; empty: it is the same.
+func (r *Reconciler) changed(ctx context.Context, o *observe.Observed) (stale string, _ error) {
+	var cluster v1alpha1.RaftCluster
+	if err := r.APIReader.Get(ctx, client.ObjectKeyFromObject(o.Cluster), &cluster); err != nil {
+		return "the RaftCluster is gone", client.IgnoreNotFound(err)
+	}
+	if cluster.UID != o.Cluster.UID || cluster.Generation != o.Cluster.Generation || cluster.DeletionTimestamp != nil {
+		return "the RaftCluster changed meanwhile", nil
+	}
+	return "", nil
 }

@@ -31,15 +31,19 @@ import (
 	"github.com/quorate/quorate/controllers/objects"
 )
 
-// What the operator may do, and no more. patch and create are server-side apply; the
-// only thing it ever deletes is a pod.
+// What the operator may do, and no more. patch and create are server-side apply. It deletes
+// pods, to have them made anew, and of members that have left the StatefulSet and the claim.
 //
 // +kubebuilder:rbac:groups=quorate.dev,resources=raftclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=quorate.dev,resources=raftclusters/status,verbs=update
-// +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services;serviceaccounts,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;create;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;delete
-// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;watch;patch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get
+// +kubebuilder:rbac:groups=storage.k8s.io,resources=storageclasses,verbs=get
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -78,6 +82,7 @@ func Cache(namespaces string) cache.Options {
 			&appsv1.StatefulSet{}:           labelled,
 			&corev1.Service{}:               labelled,
 			&corev1.ServiceAccount{}:        labelled,
+			&corev1.Secret{}:                labelled,
 			&corev1.Pod{}:                   labelled,
 			&corev1.PersistentVolumeClaim{}: labelled,
 			&policyv1.PodDisruptionBudget{}: labelled,
@@ -112,7 +117,7 @@ func Setup(mgr ctrl.Manager, o objects.Options, dial nodeclient.Dialer) error {
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		})
 	for _, obj := range []client.Object{
-		&appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.Pod{},
+		&appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.Secret{}, &corev1.Pod{},
 		&corev1.PersistentVolumeClaim{}, &policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{},
 	} {
 		b = b.Watches(obj, handler.EnqueueRequestsFromMapFunc(clusterOf), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{}))

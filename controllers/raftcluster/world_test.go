@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,7 @@ type world struct {
 	c   client.WithWatch
 	ns  string
 	url string // of the server that plays all nodes' admin endpoints
+	tls string // of the one that does with TLS
 
 	mu      sync.Mutex
 	now     time.Time
@@ -54,10 +56,22 @@ type world struct {
 	nodes   map[string]*node      // by pod name
 	events  []string
 	term    uint64
-	leader  string        // pod name
-	bad     string        // image that does not start
-	boot    time.Duration // from a pod's start until its node answers
-	noMoves bool          // nodes do not know PathTransfer
+	leader  string            // pod name
+	bad     string            // image that does not start
+	boot    time.Duration     // from a pod's start until its node answers
+	noMoves bool              // nodes do not know PathTransfer
+	groups  map[string]*group // by cluster ID
+	changes []string          // of the groups' members, in words
+	feed    int               // steps until a learner has caught up
+	refuse  int               // changes of members that are refused next
+	mayLose map[uint64]bool   // members whose volumes a test takes away
+	placed  bool              // pods run on Kubernetes nodes, each on one of its own
+	failed  map[string]bool   // by pod, whether its Kubernetes node has failed
+	theirs  *theirs           // signs Certificates as cert-manager does; nil: nobody does
+	late    map[string]bool   // pods whose kubelets do not notice changed Secrets
+
+	lies   map[string]func(*nodeapi.Status)       // what nodes tell wrongly, by pod
+	growth *corev1.PersistentVolumeClaimCondition // of volumes that are to grow and do not; nil: they do
 }
 
 // volume is what outlives a pod.
@@ -69,11 +83,15 @@ type volume struct {
 
 // node is a running process.
 type node struct {
-	pod    types.UID
-	id     uint64
-	volume *volume
-	status nodeapi.Status
-	up     time.Time // since then it answers
+	pod      types.UID
+	id       uint64
+	claim    types.UID
+	founders []uint64 // of --initial-members; none: it joins
+	volume   *volume
+	status   nodeapi.Status
+	up       time.Time // since then it answers
+	secret   string    // mounted; empty: it speaks no TLS
+	files    files     // what it has read of that
 }
 
 func newWorld(t *testing.T) *world {
@@ -89,11 +107,13 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, ctx: t.Context(), c: c, ns: apitest.Namespace(t, config),
 		now:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		volumes: map[types.UID]*volume{}, nodes: map[string]*node{}, term: 1, boot: 3 * time.Second,
+		volumes: map[types.UID]*volume{}, nodes: map[string]*node{}, late: map[string]bool{}, term: 1, boot: 3 * time.Second,
+		groups: map[string]*group{}, feed: 2, mayLose: map[uint64]bool{}, failed: map[string]bool{}, lies: map[string]func(*nodeapi.Status){},
 	}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	w.url = server.Listener.Addr().String()
+	w.serveTLS()
 	return w
 }
 
@@ -105,8 +125,11 @@ func (w *world) reconciler(c client.Client) *Reconciler {
 	}
 }
 
-func (w *world) dial(ctx context.Context, _ nodeclient.Target) (net.Conn, error) {
+func (w *world) dial(ctx context.Context, t nodeclient.Target) (net.Conn, error) {
 	var d net.Dialer
+	if t.TLS != nil {
+		return d.DialContext(ctx, "tcp", w.tls)
+	}
 	return d.DialContext(ctx, "tcp", w.url)
 }
 
@@ -190,7 +213,12 @@ func (w *world) step() {
 	for i := range sets.Items {
 		w.stepSet(&sets.Items[i])
 	}
+	w.collectGarbage(sets.Items)
+	w.stepClaims()
+	w.signCertificates()
+	w.mountFiles()
 	w.mu.Lock()
+	w.stepGroup()
 	w.elect()
 	w.mu.Unlock()
 	var pods corev1.PodList
@@ -198,6 +226,47 @@ func (w *world) step() {
 	for i := range pods.Items {
 		w.stepPod(&pods.Items[i])
 	}
+}
+
+// collectGarbage ends the pods of StatefulSets that are gone, and lets go of claims that
+// nobody uses.
+func (w *world) collectGarbage(sets []appsv1.StatefulSet) {
+	owned := map[types.UID]bool{}
+	for i := range sets {
+		owned[sets[i].UID] = true
+	}
+	var pods corev1.PodList
+	w.must(w.c.List(w.ctx, &pods, client.InNamespace(w.ns), client.HasLabels{v1alpha1.LabelMember}))
+	used := map[string]bool{}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if owner := metav1.GetControllerOf(pod); owner != nil && !owned[owner.UID] {
+			if pod.DeletionTimestamp == nil {
+				w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, pod)))
+			}
+			w.mu.Lock()
+			delete(w.nodes, pod.Name)
+			w.mu.Unlock()
+			w.endPod(pod)
+			continue
+		}
+		if pod.DeletionTimestamp != nil {
+			w.endPod(pod)
+		}
+		used[v1alpha1.VolumeName+"-"+pod.Name] = true
+	}
+	var claims corev1.PersistentVolumeClaimList
+	w.must(w.c.List(w.ctx, &claims, client.InNamespace(w.ns)))
+	for i := range claims.Items {
+		claim := &claims.Items[i]
+		if claim.DeletionTimestamp != nil && !used[claim.Name] && len(claim.Finalizers) > 0 {
+			claim.Finalizers = nil
+			w.must(client.IgnoreNotFound(w.c.Update(w.ctx, claim)))
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watchVolumes(claims.Items)
 }
 
 func (w *world) stepSet(set *appsv1.StatefulSet) {
@@ -208,6 +277,10 @@ func (w *world) stepSet(set *appsv1.StatefulSet) {
 		}
 	}
 	name := set.Name + "-0"
+	if *set.Spec.Replicas == 0 {
+		w.stop(name)
+		return
+	}
 	claim := set.Spec.VolumeClaimTemplates[0].DeepCopy()
 	claim.Name, claim.Namespace = claim.Name+"-"+name, w.ns
 	if err := w.c.Create(w.ctx, claim); apierrors.IsAlreadyExists(err) {
@@ -220,6 +293,9 @@ func (w *world) stepSet(set *appsv1.StatefulSet) {
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
 	// No such plug-in in this API server, and the model mounts nothing.
 	pod.Spec.ServiceAccountName, pod.Spec.Containers[0].VolumeMounts = "", nil
+	if w.placed {
+		pod.Spec.NodeName = w.machine(name)
+	}
 	if err := w.c.Create(w.ctx, pod); !apierrors.IsAlreadyExists(err) {
 		w.must(err)
 		w.start(pod, claim.UID)
@@ -239,7 +315,7 @@ func (w *world) start(pod *corev1.Pod, claim types.UID) {
 		v = &volume{incarnation: fmt.Sprintf("%016x", len(w.volumes)+1)}
 		w.volumes[claim] = v
 	}
-	n := &node{pod: pod.UID, volume: v, up: w.now.Add(w.boot)}
+	n := &node{pod: pod.UID, volume: v, up: w.now.Add(w.boot), secret: mountedSecret(pod)}
 	for _, arg := range pod.Spec.Containers[0].Args {
 		key, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		switch key {
@@ -250,33 +326,55 @@ func (w *world) start(pod *corev1.Pod, claim types.UID) {
 		case "member-id":
 			_, err := fmt.Sscan(value, &n.id)
 			w.must(err)
+		case "initial-members":
+			for _, member := range strings.Split(value, ",") {
+				var id uint64
+				_, err := fmt.Sscanf(member, "%d=", &id)
+				w.must(err)
+				n.founders = append(n.founders, id)
+			}
 		}
 	}
+	n.claim = claim
 	n.status.MemberID, n.status.Incarnation, n.status.Version = n.id, v.incarnation, pod.Spec.Containers[0].Image
 	w.nodes[pod.Name] = n
+}
+
+// stop ends a pod and its node.
+func (w *world) stop(name string) {
+	w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}})))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.nodes[name] = nil
 }
 
 // acting tells whether a node takes part in Raft.
 func (w *world) acting(name string) bool {
 	n := w.nodes[name]
-	return n != nil && !w.now.Before(n.up) && n.volume.founded && n.volume.damage == nil
+	return n != nil && !w.failed[name] && !w.now.Before(n.up) && n.volume.damage == nil && w.takesPart(n)
 }
 
 // elect keeps a leader as long as it acts, and finds another one when a quorum acts.
 func (w *world) elect() {
 	acting := w.acting
-	if !acting(w.leader) {
+	if !acting(w.leader) || !w.votes(w.nodes[w.leader]) {
 		w.leader = ""
-		n := 0
-		for name := range w.nodes {
-			if acting(name) {
+		n, voters := 0, 0
+		for name, x := range w.nodes {
+			if acting(name) && w.votes(x) {
 				n++
+				voters = len(w.groups[x.status.ClusterID].Members)
+				for _, m := range w.groups[x.status.ClusterID].Members {
+					if m.Suffrage == nodeapi.SuffrageLearner {
+						voters--
+					}
+				}
 				if w.leader == "" || name < w.leader {
 					w.leader = name
 				}
 			}
 		}
-		if n < len(w.nodes)/2+1 {
+		if n < voters/2+1 {
 			w.leader = ""
 		} else {
 			w.term++
@@ -291,19 +389,31 @@ func (w *world) elect() {
 
 func (n *node) refresh(w *world, name string) {
 	s := &n.status
-	s.Term, s.Health, s.AwaitsFounding, s.LeaderID = w.term, n.volume.damage, !n.volume.founded, 0
-	s.LastIndex, s.CommitIndex = 100, 100
+	s.Term, s.Health, s.AwaitsFounding, s.LeaderID = w.term, n.volume.damage, len(n.founders) > 0 && !n.volume.founded, 0
+	s.LastIndex, s.CommitIndex, s.Membership, s.TLS = commitIndex, commitIndex, nil, n.files.told()
+	takesPart := w.takesPart(n)
+	if g := w.groups[s.ClusterID]; takesPart {
+		m := g.Membership
+		m.Members = slices.Clone(m.Members)
+		s.Membership = &m
+	}
+	if !takesPart || !w.caughtUp(n) {
+		s.LastIndex = 0
+	}
+	if takesPart && w.votes(n) {
+		w.groups[s.ClusterID].volumes[n.id] = n.claim
+	}
 	switch {
 	case n.volume.damage != nil:
 		s.Role = nodeapi.RoleFenced
-	case !n.volume.founded:
+	case !takesPart || !w.votes(n):
 		s.Role = nodeapi.RoleLearner
 	case name == w.leader:
 		s.Role = nodeapi.RoleLeader
 	default:
 		s.Role = nodeapi.RoleFollower
 	}
-	if l := w.nodes[w.leader]; l != nil && n.volume.damage == nil {
+	if l := w.nodes[w.leader]; l != nil && n.volume.damage == nil && takesPart {
 		s.LeaderID = l.id
 	}
 }
@@ -311,7 +421,7 @@ func (n *node) refresh(w *world, name string) {
 func (w *world) stepPod(pod *corev1.Pod) {
 	w.mu.Lock()
 	n, now := w.nodes[pod.Name], metav1.NewTime(w.now)
-	ready := w.acting(pod.Name) && n.pod == pod.UID && n.status.LeaderID != 0
+	ready := w.acting(pod.Name) && n.pod == pod.UID && n.status.LeaderID != 0 && w.caughtUp(n)
 	w.mu.Unlock()
 	status := pod.Status.DeepCopy()
 	status.PodIP, status.PodIPs = "10.0.0.1", []corev1.PodIP{{IP: "10.0.0.1"}}
@@ -342,13 +452,21 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	defer w.mu.Unlock()
 	pod, _, _ := strings.Cut(r.Host, ".")
 	n := w.nodes[pod]
-	if n == nil || w.now.Before(n.up) {
+	if n == nil || w.failed[pod] || w.now.Before(n.up) {
 		panic(http.ErrAbortHandler) // the connection breaks
 	}
 	n.refresh(w, pod)
+	if !n.admits(w, r) {
+		http.Error(out, "you are not the operator", http.StatusForbidden)
+		return
+	}
 	switch r.Method + " " + r.URL.Path {
 	case "GET " + nodeapi.PathStatusz:
-		_ = json.NewEncoder(out).Encode(n.status)
+		told := n.status
+		if lie := w.lies[pod]; lie != nil {
+			lie(&told)
+		}
+		_ = json.NewEncoder(out).Encode(told)
 	case "POST " + nodeapi.PathFound:
 		w.found(out, r, n)
 	case "POST " + nodeapi.PathTransfer:
@@ -358,11 +476,13 @@ func (w *world) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		}
 		w.term++
 		for name, other := range w.nodes {
-			if other != nil && name != w.leader && w.acting(name) {
+			if other != nil && name != w.leader && w.acting(name) && w.votes(other) {
 				w.leader = name
 				break
 			}
 		}
+	case "POST " + nodeapi.PathMembers:
+		w.changeMembers(out, r, pod, n)
 	default:
 		http.NotFound(out, r)
 	}
@@ -380,6 +500,7 @@ func (w *world) found(out http.ResponseWriter, r *http.Request, n *node) {
 		return
 	}
 	n.volume.founded = true
+	w.foundGroup(n)
 }
 
 // damage gives the volume of a member a fault; nil mends it.
