@@ -3,8 +3,16 @@
 - apiGroups:
   - ""
   resources:
+  - nodes
+  verbs:
+  - get
+- apiGroups:
+  - ""
+  resources:
   - persistentvolumeclaims
   verbs:
+  - delete
+  - get
   - list
   - patch
   - watch
@@ -20,6 +28,7 @@
 - apiGroups:
   - ""
   resources:
+  - secrets
   - serviceaccounts
   - services
   verbs:
@@ -34,10 +43,20 @@
   - statefulsets
   verbs:
   - create
+  - delete
   - get
   - list
   - patch
   - watch
+- apiGroups:
+  - cert-manager.io
+  resources:
+  - certificates
+  verbs:
+  - create
+  - get
+  - list
+  - patch
 - apiGroups:
   - events.k8s.io
   resources:
@@ -79,6 +98,12 @@
   - raftclusters/status
   verbs:
   - update
+- apiGroups:
+  - storage.k8s.io
+  resources:
+  - storageclasses
+  verbs:
+  - get
 {{- end }}
 
 {{- define "quorate.leaderElectionRules" -}}
