@@ -25,6 +25,8 @@ FIRST ?= 1
 FUZZ ?=
 FUZZTIME ?= 1m
 FUZZJOBS ?= 1
+# Which tests "make e2e" and "make e2e-long" run (all when empty).
+E2E ?=
 # Which benchmarks of rooms run, and for how long a point is measured.
 BENCH ?= .
 BENCHTIME ?= 2s
@@ -59,14 +61,20 @@ check: ## Regenerate and lint; fails when a generated file was not fresh; change
 .PHONY: test
 test: envtest-assets ## Run every test that needs no kubelet, 10,000 simulations and the CRDs on a real API server included
 	@mkdir -p $(OUT)
-	@{ rc=0; for m in $(TEST_MODULES); do (cd $$m && go test -json -timeout 15m ./...) || rc=1; done; exit $$rc; } \
+	@{ rc=0; for m in $(TEST_MODULES); do (cd $$m && go test -json -timeout 30m ./...) || rc=1; done; exit $$rc; } \
 	  | tee $(OUT)/test.json | go run ./hack/testsum
 
 .PHONY: e2e
 e2e: cluster-ready ## Run the tests on a real cluster: KUBECONFIG's, or else the devcluster, which is started
 	@mkdir -p $(OUT)
-	@$(CLUSTER_ENV) $(TOOL) helm etcdctl; go test -tags e2e -count=1 -json -timeout 30m ./test/e2e/... \
+	@$(CLUSTER_ENV) $(TOOL) helm etcdctl; go test -tags e2e -count=1 -json -timeout 30m -run '$(E2E)' ./test/e2e/... \
 	  | tee $(OUT)/e2e.json | go run ./hack/testsum -v
+
+.PHONY: e2e-long
+e2e-long: cluster-ready ## The same and those that take long, up to two hours (E2E=regexp chooses)
+	@mkdir -p $(OUT)
+	@$(CLUSTER_ENV) $(TOOL) helm etcdctl; go test -tags e2e,e2e_long -count=1 -json -timeout 120m -run '$(E2E)' ./test/e2e/... \
+	  | tee $(OUT)/e2e-long.json | go run ./hack/testsum -v
 
 .PHONY: fmt
 fmt: ## Format the Go code
@@ -83,7 +91,7 @@ generate: ## Generate deepcopy code, CRDs, RBAC, and what the chart and the docu
 .PHONY: lint
 lint: ## Run go vet and golangci-lint, kube-api-linter for api/ included
 	@$(TOOL) kube-api-linter; for m in $(LINT_MODULES); do \
-	  (cd $$m && go vet -tags e2e ./... && kube-api-linter run --config $(CURDIR)/.golangci.yml) || exit; done
+	  (cd $$m && go vet -tags e2e,e2e_long ./... && kube-api-linter run --config $(CURDIR)/.golangci.yml) || exit; done
 
 .PHONY: sim
 sim: ## Run SEEDS=10000 seeds of the cluster simulator from FIRST=1 on (a million for a long night)

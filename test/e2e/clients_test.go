@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,7 +18,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
@@ -26,10 +26,11 @@ import (
 	"github.com/quorate/quorate/node/nodeapi"
 )
 
-// forward keeps a local port connected to a member's client port. The pod may die and
-// come back: the forward follows it, at another local port.
+// forward keeps a local port connected to a pod's port while the pod lives, at another
+// local port after each break.
 type forward struct {
 	namespace, pod string
+	to             int32 // the pod's port
 	stop           context.CancelFunc
 	done           chan struct{}
 
@@ -37,26 +38,33 @@ type forward struct {
 	port uint16 // 0: not connected at the moment
 }
 
-// forwardTo connects to the pod and waits for the first connection.
-func forwardTo(t *testing.T, pod corev1.Pod) *forward {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &forward{namespace: pod.Namespace, pod: pod.Name, stop: cancel, done: make(chan struct{})}
+// startForward begins to connect to the pod. It ends with ctx, or when it is stopped.
+func startForward(ctx context.Context, pod corev1.Pod, to int32) *forward {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &forward{namespace: pod.Namespace, pod: pod.Name, to: to, stop: cancel, done: make(chan struct{})}
 	go f.run(ctx)
-	t.Cleanup(func() { cancel(); <-f.done })
-	f.await(t)
 	return f
 }
 
-// await waits until the pod is connected.
-func (f *forward) await(t *testing.T) {
+// forwardTo connects to the pod's client port; see forwardPort.
+func forwardTo(t *testing.T, pod corev1.Pod) *forward {
 	t.Helper()
+	return forwardPort(t, pod, nodeapi.ClientPort)
+}
+
+// forwardPort connects to a port of the pod for the rest of the test and waits for the
+// first connection.
+func forwardPort(t *testing.T, pod corev1.Pod, to int32) *forward {
+	t.Helper()
+	f := startForward(context.Background(), pod, to)
+	t.Cleanup(func() { f.stop(); <-f.done })
 	await(t, 30*time.Second, func(context.Context) (string, error) {
 		if f.endpoint() == "" {
 			return "no port-forward to " + f.pod, nil
 		}
 		return "", nil
 	})
+	return f
 }
 
 // endpoint gives host:port, or "" while the pod is away.
@@ -87,7 +95,8 @@ func (f *forward) set(port uint16) {
 	f.mu.Unlock()
 }
 
-// once holds one port-forward until it breaks.
+// once holds one port-forward until it breaks. A tunnel into a pod that is gone does not
+// end by itself: whoever knows that the pod is gone stops the forward.
 func (f *forward) once(ctx context.Context) {
 	rt, upgrader, err := spdy.RoundTripperFor(restCfg)
 	if err != nil {
@@ -101,13 +110,10 @@ func (f *forward) once(ctx context.Context) {
 	ready := make(chan struct{})
 	broken := &breaker{stop: make(chan struct{})}
 	pf, err := portforward.New(spdy.NewDialer(upgrader, &http.Client{Transport: rt}, http.MethodPost, url),
-		[]string{fmt.Sprintf("0:%d", nodeapi.ClientPort)}, broken.stop, ready, io.Discard, broken)
+		[]string{fmt.Sprintf("0:%d", f.to)}, broken.stop, ready, io.Discard, broken)
 	if err != nil {
 		return
 	}
-	watched, unwatch := context.WithCancel(ctx)
-	defer unwatch()
-	go f.watch(watched, broken)
 	ended := make(chan struct{})
 	go func() { defer close(ended); pf.ForwardPorts() }() //nolint:errcheck // however it ends, it is done again
 	select {
@@ -123,22 +129,6 @@ func (f *forward) once(ctx context.Context) {
 	case <-ctx.Done():
 		broken.end()
 		<-ended
-	}
-}
-
-// watch ends the port-forward when the pod of that name is another one: a tunnel into
-// a pod that is gone does not end by itself.
-func (f *forward) watch(ctx context.Context, b *breaker) {
-	uid := func() types.UID {
-		p := corev1.Pod{}
-		kube.Get(ctx, types.NamespacedName{Namespace: f.namespace, Name: f.pod}, &p) //nolint:errcheck // then it is another one
-		return p.UID
-	}
-	for first := uid(); ctx.Err() == nil; pause(ctx) {
-		if uid() != first {
-			b.end()
-			return
-		}
 	}
 }
 
@@ -161,15 +151,15 @@ func forwardAll(t *testing.T, c *v1alpha1.RaftCluster) map[string]*forward {
 	return out
 }
 
-// dial gives an etcd client that knows one endpoint only.
-func dial(endpoint string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+// dial gives an etcd client that knows one endpoint only. secure: nil for plain text.
+func dial(endpoint string, secure *tls.Config) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, TLS: secure, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
 }
 
 // dialMember gives an etcd client for one member.
 func dialMember(t *testing.T, f *forward) *clientv3.Client {
 	t.Helper()
-	cl, err := dial(f.endpoint())
+	cl, err := dial(f.endpoint(), nil)
 	must(t, err)
 	t.Cleanup(func() { cl.Close() })
 	return cl

@@ -18,6 +18,7 @@
 //
 // # How to add
 //
-// A test in a file of its own; use env_test.go for the cluster, clients_test.go for
-// etcd clients and history_test.go for a recorded load.
+// A test in a file of its own; use env_test.go for the cluster and clients_test.go for etcd
+// clients. What is done to a cluster under load is an act (act_test.go): it judges the
+// history and the operator, and prints its line. What takes minutes has the tag e2e_long too.
 package e2e

@@ -45,7 +45,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := reportActs(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // setUp connects, and installs the chart as a user does.
@@ -123,7 +128,7 @@ func apply(t *testing.T, c *v1alpha1.RaftCluster) {
 	t.Helper()
 	start := time.Now()
 	must(t, kube.Create(t.Context(), c))
-	awaitCondition(t, c, "Available", metav1.ConditionTrue, "", 60*time.Second)
+	awaitCondition(t, c, "Available", metav1.ConditionTrue, "", 120*time.Second)
 	t.Logf("%s/%s is Available after %.1f s", c.Namespace, c.Name, time.Since(start).Seconds())
 }
 
@@ -145,18 +150,36 @@ func awaitCondition(t *testing.T, c *v1alpha1.RaftCluster, kind string, status m
 	return seen
 }
 
+// awaitObserved waits until the operator has looked at the spec as it is.
+func awaitObserved(t *testing.T, c *v1alpha1.RaftCluster) {
+	t.Helper()
+	await(t, 30*time.Second, func(ctx context.Context) (string, error) {
+		if err := refresh(ctx, c); err != nil {
+			return "", err
+		}
+		if c.Status.ObservedGeneration != c.Generation {
+			return fmt.Sprintf("the operator has seen generation %d, want %d", c.Status.ObservedGeneration, c.Generation), nil
+		}
+		return "", nil
+	})
+}
+
 // await polls until f gives an empty string; f tells what is still missing.
 func await(t *testing.T, bound time.Duration, f func(context.Context) (missing string, err error)) {
 	t.Helper()
+	awaitIn(t.Context(), t, bound, f)
+}
+
+// awaitIn is await with a context of its own: in a Cleanup the test's has ended.
+func awaitIn(ctx context.Context, t *testing.T, bound time.Duration, f func(context.Context) (missing string, err error)) {
+	t.Helper()
 	missing := "never asked"
-	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, bound, true, func(ctx context.Context) (bool, error) {
-		m, err := f(ctx)
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, bound, true, func(context.Context) (bool, error) {
+		m, err := f(ctx) // not the bounded one, which would make the last answer an error
 		if err != nil {
 			m = err.Error()
 		}
-		if ctx.Err() == nil {
-			missing = m
-		}
+		missing = m
 		return m == "", nil
 	})
 	if err != nil {
@@ -218,4 +241,27 @@ func exists(t *testing.T, o client.Object) bool {
 		t.Fatal(err)
 	}
 	return err == nil
+}
+
+// refresh reads the cluster again.
+func refresh(ctx context.Context, c *v1alpha1.RaftCluster) error {
+	return kube.Get(ctx, client.ObjectKeyFromObject(c), c)
+}
+
+// change updates the cluster's spec, again when somebody else was faster.
+func change(t *testing.T, c *v1alpha1.RaftCluster, f func(*v1alpha1.RaftCluster)) {
+	t.Helper()
+	await(t, 10*time.Second, func(ctx context.Context) (string, error) {
+		if err := kube.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return "", err
+		}
+		f(c)
+		return "", kube.Update(ctx, c)
+	})
+}
+
+func killOperator(t *testing.T) {
+	t.Helper()
+	must(t, kube.DeleteAllOf(t.Context(), &corev1.Pod{}, client.InNamespace(systemNamespace),
+		client.MatchingLabels{"app.kubernetes.io/name": "quorate"}, client.GracePeriodSeconds(0)))
 }

@@ -3,15 +3,12 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +27,7 @@ import (
 func TestLeaderKilledUnderLoad(t *testing.T) {
 	c := newCluster(namespace(t), "kill")
 	apply(t, c)
-	l := startLoad(t, forwardAll(t, c), 6)
+	l := startLoad(t, c)
 	l.awaitWrites(t, 200, 30*time.Second)
 	for range 2 {
 		leader := awaitLeader(t, c)
@@ -48,7 +45,7 @@ func TestLeaderKilledUnderLoad(t *testing.T) {
 func TestAllPodsDeleted(t *testing.T) {
 	c := newCluster(namespace(t), "all")
 	apply(t, c)
-	l := startLoad(t, forwardAll(t, c), 4)
+	l := startLoad(t, c)
 	l.awaitWrites(t, 200, 30*time.Second)
 	before := pods(t, c)
 	start := time.Now()
@@ -68,7 +65,7 @@ func TestAllPodsDeleted(t *testing.T) {
 func TestDamagedRecordIsRepaired(t *testing.T) {
 	c := newCluster(namespace(t), "rot")
 	apply(t, c)
-	l := startLoad(t, forwardAll(t, c), 4)
+	l := startLoad(t, c)
 	l.awaitWrites(t, 200, 30*time.Second)
 
 	victim := follower(t, c)
@@ -100,26 +97,6 @@ func TestDamagedRecordIsRepaired(t *testing.T) {
 	l.finish(t)
 }
 
-// killNode kills the process whose data directory is the volume.
-func killNode(t *testing.T, volume string) {
-	t.Helper()
-	want, err := os.Stat(volume)
-	must(t, err)
-	processes, err := filepath.Glob("/proc/[0-9]*")
-	must(t, err)
-	for _, p := range processes {
-		data, err := os.Stat(filepath.Join(p, "root", "data"))
-		if err != nil || !os.SameFile(data, want) {
-			continue
-		}
-		pid, err := strconv.Atoi(filepath.Base(p))
-		must(t, err)
-		must(t, syscall.Kill(pid, syscall.SIGKILL))
-		return
-	}
-	t.Fatalf("no process of this machine has %s as its data directory", volume)
-}
-
 // faultsOnVolume reads a copy of the faults file on the member's volume.
 func faultsOnVolume(t *testing.T, c *v1alpha1.RaftCluster, id int64) []fault.Record {
 	t.Helper()
@@ -137,11 +114,11 @@ func faultsOnVolume(t *testing.T, c *v1alpha1.RaftCluster, id int64) []fault.Rec
 // go on, and the condition clears when the volume is well again.
 func TestUnreadableLog(t *testing.T) {
 	c := newCluster(namespace(t), "ill")
-	two := int32(2)
-	c.Spec.Recovery.MaxRestarts = &two
+	two, none := int32(2), int32(0)
+	c.Spec.Recovery.MaxRestarts, c.Spec.Recovery.MaxReplacements = &two, &none
 	c.Spec.Recovery.Backoff.Initial = metav1.Duration{Duration: 2 * time.Second}
 	apply(t, c)
-	l := startLoad(t, forwardAll(t, c), 4)
+	l := startLoad(t, c)
 	l.awaitWrites(t, 200, 30*time.Second)
 
 	victim := follower(t, c)
@@ -190,55 +167,6 @@ func damageLog(t *testing.T, c *v1alpha1.RaftCluster, id int64) (mend func()) {
 	return func() { flip(t, file, salt) }
 }
 
-// recordOfLoad finds a byte in an entry of the load in the member's log on its volume.
-func recordOfLoad(t *testing.T, c *v1alpha1.RaftCluster, id int64) (file string, at int64) {
-	t.Helper()
-	dir := filepath.Join(volumePath(t, c, id), "log")
-	segments, err := filepath.Glob(filepath.Join(dir, "*.seg"))
-	must(t, err)
-	slices.Sort(segments)
-	for _, s := range segments {
-		b, err := os.ReadFile(s)
-		must(t, err)
-		if i := bytes.Index(b, []byte("k0")); i > 0 { // a command's key
-			return s, int64(i)
-		}
-	}
-	t.Fatalf("no segment of %d under %s holds an entry of the load", len(segments), dir)
-	return "", 0
-}
-
-func flip(t *testing.T, file string, at int64) {
-	t.Helper()
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
-	must(t, err)
-	defer f.Close()
-	var b [1]byte
-	_, err = f.ReadAt(b[:], at)
-	must(t, err)
-	b[0] ^= 0xff
-	_, err = f.WriteAt(b[:], at)
-	must(t, err)
-	must(t, f.Sync())
-}
-
-// volumePath gives the directory of the member's volume on this machine.
-func volumePath(t *testing.T, c *v1alpha1.RaftCluster, id int64) string {
-	t.Helper()
-	claim := corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.ClaimName(id)}}
-	if !exists(t, &claim) {
-		t.Fatalf("claim %s is not there", claim.Name)
-	}
-	pv := corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: claim.Spec.VolumeName}}
-	if !exists(t, &pv) || pv.Spec.Local == nil {
-		t.Skipf("the volume %s is not a directory of this machine: this test needs the cluster of hack/devcluster", pv.Name)
-	}
-	if _, err := os.Stat(pv.Spec.Local.Path); err != nil {
-		t.Skipf("the volume's directory is not on this machine: %v", err)
-	}
-	return pv.Spec.Local.Path
-}
-
 // follower gives the ID of a member that does not lead.
 func follower(t *testing.T, c *v1alpha1.RaftCluster) int64 {
 	t.Helper()
@@ -265,6 +193,19 @@ func awaitLeader(t *testing.T, c *v1alpha1.RaftCluster) string {
 		return "", nil
 	})
 	return c.Status.Leader
+}
+
+// leaderOf gives the ID of the member that leads.
+func leaderOf(t *testing.T, c *v1alpha1.RaftCluster) int64 {
+	t.Helper()
+	leader := awaitLeader(t, c)
+	for _, m := range c.Status.Members {
+		if m.Name == leader {
+			return m.ID
+		}
+	}
+	t.Fatalf("the leader %s is no member", leader)
+	return 0
 }
 
 func awaitAllReady(t *testing.T, c *v1alpha1.RaftCluster, bound time.Duration) {

@@ -3,229 +3,177 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/anishathalye/porcupine"
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// load is clients that write and read a few keys through all members, and record
-// what they saw.
-type load struct {
-	members []*forward
-	start   time.Time
-	stop    context.CancelFunc
-	wg      sync.WaitGroup
-	writes  atomic.Int64
+// The verbs of a call.
+const (
+	read  = "read"
+	write = "write"
+	cas   = "cas" // writes the value if the key has the old one
+)
 
-	mu      sync.Mutex
-	history []porcupine.Operation
-	acked   []time.Duration // when writes were acknowledged
-	notes   []string        // calls that were slow or failed
+// kvInput is one call on one key. A key that was never written has the value "".
+type kvInput struct {
+	verb, key  string
+	value, old string // of a write and a cas; of a cas
+}
+
+// kvOutput is its answer.
+type kvOutput struct {
+	known   bool   // false: no answer, it may take effect at any time later
+	value   string // what was read
+	swapped bool   // whether the cas wrote
+}
+
+// history is what clients saw.
+type history struct {
+	start time.Time
+
+	mu     sync.Mutex
+	ops    []porcupine.Operation
+	acked  []time.Duration   // when writes were acknowledged, since start
+	ledger map[string]string // keys that were written once and acknowledged
+	notes  []string          // calls that were slow or failed
+	failed int               // calls that failed
 }
 
 // slow is how long a call may take before it is noted.
 const slow = 500 * time.Millisecond
 
-func (l *load) note(s string) {
-	l.mu.Lock()
-	l.notes = append(l.notes, s)
-	l.mu.Unlock()
+func newHistory() *history {
+	return &history{start: time.Now(), ledger: map[string]string{}}
 }
 
-func verb(in kvInput) string {
-	if in.write {
-		return "write"
+func (h *history) now() time.Duration { return time.Since(h.start) }
+
+// add takes one call. A call without an answer says something only if it may have written.
+func (h *history) add(client int, in kvInput, out kvOutput, called, returned time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case !out.known && in.verb == read:
+		return
+	case !out.known:
+		returned = 24 * time.Hour
+	case in.verb == write, out.swapped:
+		h.acked = append(h.acked, returned)
 	}
-	return "read"
+	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: in, Output: out, Call: int64(called), Return: int64(returned)})
 }
 
-// kvInput is one call: a write of value, or a read.
-type kvInput struct {
-	write      bool
-	key, value string
+// keep takes a key of the ledger, acknowledged now.
+func (h *history) keep(key, value string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ledger[key] = value
+	h.acked = append(h.acked, h.now())
 }
 
-const loadKeys = 8
+func (h *history) note(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notes = append(h.notes, fmt.Sprintf(format, args...))
+}
 
-// startLoad starts the clients.
-func startLoad(t *testing.T, members map[string]*forward, clients int) *load {
+// fail counts a call that failed.
+func (h *history) fail() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed++
+}
+
+// failures tells how many calls failed.
+func (h *history) failures() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failed
+}
+
+// writes counts what was acknowledged.
+func (h *history) writes() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.acked)
+}
+
+// size counts the calls that are judged.
+func (h *history) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ops) + len(h.ledger)
+}
+
+// gap is the longest time between two acknowledged writes within the window, its ends
+// included.
+func (h *history) gap(from, to time.Duration) (longest, at time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slices.Sort(h.acked)
+	last := from
+	for _, a := range append(slices.Clone(h.acked), to) {
+		if a < from || a > to {
+			continue
+		}
+		if a-last > longest {
+			longest, at = a-last, last
+		}
+		last = a
+	}
+	return longest, at
+}
+
+// keys gives every key of the registers.
+func (h *history) keys() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := map[string]bool{}
+	for _, op := range h.ops {
+		all[op.Input.(kvInput).key] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// judge lets Porcupine decide. Keys are independent of each other, so each is judged alone.
+func (h *history) judge(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &load{start: time.Now(), stop: cancel}
-	for _, m := range members {
-		l.members = append(l.members, m)
-	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("load: %d clients, seed %d", clients, seed)
-	for i := range clients {
-		l.wg.Go(func() { l.client(ctx, i, rand.New(rand.NewPCG(seed, uint64(i)))) })
-	}
-	t.Cleanup(cancel)
-	return l
-}
-
-// client works until ctx ends. An operation whose outcome is unknown is recorded as
-// one that may take effect at any time later.
-func (l *load) client(ctx context.Context, id int, r *rand.Rand) {
-	var cl *clientv3.Client
-	for n := 0; ctx.Err() == nil; n++ {
-		if cl == nil {
-			if cl = l.connect(id); cl == nil {
-				pause(ctx)
-				continue
-			}
-		}
-		in := kvInput{write: r.IntN(2) == 0, key: fmt.Sprintf("k%d", r.IntN(loadKeys)), value: fmt.Sprintf("%d-%d", id, n)}
-		if !l.call(cl, id, in) {
-			cl.Close()
-			cl = nil
-		}
-	}
-	if cl != nil {
-		cl.Close()
-	}
-}
-
-// connect gives a client of one member, for each client always the same one: so there
-// are some at every member, and a gap in all writes is the cluster's.
-func (l *load) connect(id int) *clientv3.Client {
-	if e := l.members[id%len(l.members)].endpoint(); e != "" {
-		if cl, err := dial(e); err == nil {
-			return cl
-		}
-	}
-	return nil
-}
-
-func pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(100 * time.Millisecond):
-	}
-}
-
-// call makes one call and records it; it reports whether the client is still good.
-func (l *load) call(cl *clientv3.Client, id int, in kvInput) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	op := porcupine.Operation{ClientId: id, Input: in, Call: int64(time.Since(l.start))}
-	var err error
-	if in.write {
-		_, err = cl.Put(ctx, in.key, in.value)
-	} else {
-		op.Output, err = get(ctx, cl, in.key)
-	}
-	now := time.Since(l.start)
-	if took := now - time.Duration(op.Call); took > slow || err != nil {
-		l.note(fmt.Sprintf("at %v client %d, %s of %s through %s: %v, %v", now.Round(time.Millisecond), id, verb(in), in.key, cl.Endpoints()[0], took.Round(time.Millisecond), err))
-	}
-	op.Return = int64(now)
-	if err != nil {
-		if !in.write {
-			return false // a read without an answer says nothing
-		}
-		op.Return = int64(time.Hour)
-	} else if in.write {
-		l.writes.Add(1)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.history = append(l.history, op)
-	if in.write && err == nil {
-		l.acked = append(l.acked, now)
-	}
-	return err == nil
-}
-
-func get(ctx context.Context, cl *clientv3.Client, key string) (string, error) {
-	r, err := cl.Get(ctx, key)
-	if err != nil || len(r.Kvs) == 0 {
-		return "", err
-	}
-	return string(r.Kvs[0].Value), nil
-}
-
-// awaitWrites waits until n more writes were acknowledged.
-func (l *load) awaitWrites(t *testing.T, n int64, bound time.Duration) {
-	t.Helper()
-	want := l.writes.Load() + n
-	await(t, bound, func(context.Context) (string, error) {
-		if got := l.writes.Load(); got < want {
-			return fmt.Sprintf("%d writes are acknowledged, want %d", got, want), nil
-		}
-		return "", nil
-	})
-}
-
-// finish stops the clients, reads every key once more through each member, and lets
-// Porcupine judge the history. It tells the longest gap between acknowledged writes.
-func (l *load) finish(t *testing.T) {
-	t.Helper()
-	l.stop()
-	l.wg.Wait()
-	l.readAll(t)
-	model := porcupine.Model{
-		Partition: byKey,
-		Init:      func() any { return "" },
-		Step: func(state, input, output any) (bool, any) {
-			in := input.(kvInput)
-			if in.write {
-				return true, in.value
-			}
-			return output.(string) == state.(string), state
-		},
-	}
-	switch porcupine.CheckOperationsTimeout(model, l.history, time.Minute) {
+	model := porcupine.Model{Partition: byKey, Init: func() any { return "" }, Step: step}
+	switch porcupine.CheckOperationsTimeout(model, h.ops, time.Minute) {
 	case porcupine.Illegal:
-		t.Errorf("the history of %d operations is not linearizable", len(l.history))
+		t.Errorf("the history of %d operations is not linearizable", len(h.ops))
 	case porcupine.Unknown:
-		t.Errorf("Porcupine did not finish within a minute over %d operations", len(l.history))
+		t.Errorf("Porcupine did not finish within a minute over %d operations", len(h.ops))
 	}
-	t.Logf("%d calls were slow or failed; the first:\n%s", len(l.notes), strings.Join(l.notes[:min(20, len(l.notes))], "\n"))
-	slices.Sort(l.acked)
-	longest, last := time.Duration(0), time.Duration(0)
-	for _, a := range l.acked {
-		longest, last = max(longest, a-last), a
-	}
-	t.Logf("%d operations, %d writes acknowledged, linearizable; longest gap between acknowledged writes %v", len(l.history), len(l.acked), longest.Round(time.Millisecond))
 }
 
-func (l *load) readAll(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for i, m := range l.members {
-		m.await(t)
-		cl := dialMember(t, m)
-		for k := range loadKeys {
-			key := fmt.Sprintf("k%d", k)
-			op := porcupine.Operation{ClientId: 1000 + i, Input: kvInput{key: key}, Call: int64(time.Since(l.start))}
-			v, err := get(ctx, cl, key)
-			must(t, err)
-			op.Output, op.Return = v, int64(time.Since(l.start))
-			l.history = append(l.history, op)
+// step is a register. A cas without an answer that never took effect is one that came last.
+func step(state, input, output any) (bool, any) {
+	in, out, now := input.(kvInput), output.(kvOutput), state.(string)
+	switch in.verb {
+	case write:
+		return true, in.value
+	case cas:
+		if now == in.old {
+			return !out.known || out.swapped, in.value
 		}
+		return !out.known || !out.swapped, now
+	default:
+		return out.value == now, now
 	}
 }
 
-func byKey(history []porcupine.Operation) [][]porcupine.Operation {
+func byKey(ops []porcupine.Operation) [][]porcupine.Operation {
 	m := map[string][]porcupine.Operation{}
-	for _, op := range history {
+	for _, op := range ops {
 		k := op.Input.(kvInput).key
 		m[k] = append(m[k], op)
 	}
-	var out [][]porcupine.Operation
-	for _, ops := range m {
-		out = append(out, ops)
-	}
-	return out
+	return slices.Collect(maps.Values(m))
 }
