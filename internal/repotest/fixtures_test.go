@@ -123,6 +123,12 @@ var faults = []struct {
 	{"a message that nobody explains", "every message, condition and option is explained", "raftcore/protocol/message.go", "package protocol\n\ntype MessageKind int\n\nconst KindWhisper MessageKind = 1\n", "does not explain Whisper"},
 	{"a reason that nobody explains", "every message, condition and option is explained", "api/v1alpha1/conditions.go", plateOf("v1alpha1") + "\nconst ReasonBored = \"Bored\"\n", "does not explain Bored"},
 
+	{"a reason that is gone", "the page of conditions has what there is", conditionsPage, "| `Gone` | True | it was | wait |\n", "explains Gone"},
+	{"nothing to do", "the page of conditions has what there is", conditionsPage, "| `Gone` | True | it was |  |\n", "the row of Gone has an empty cell"},
+	{"an Event without a name", "every reason is a constant", "controllers/raftcluster/x.go", "package raftcluster\n\nfunc f() { r.event(c, nil, kind, \"Bored\", \"Act\", note) }\n", `tells the reason "Bored"`},
+	{"a condition without a name", "every reason is a constant", "controllers/plan/x.go", "package plan\n\nvar p = Progress{Reason: \"Bored\"}\n", `tells the reason "Bored"`},
+	{"a reason that is put together", "every reason is a constant", "controllers/plan/x.go", "package plan\n\nfunc f() { reason := \"Bored\"; g(reason) }\n", `tells the reason "Bored"`},
+
 	{"an option that nobody explains", "every message, condition and option is explained", "raftcore/host/options.go", "package host\n\ntype Options struct{ Haste, Mutation int }\n", "does not explain Options.Haste"},
 
 	{"an error that nobody explains", "every message, condition and option is explained", "raftcore/host/x.go", "package host\n\nvar ErrLazy error\n", "does not explain ErrLazy"},

@@ -26,6 +26,30 @@ func TestRepository(t *testing.T) {
 	}
 }
 
+// TestThePathOfAFaultIsTold wants ARCHITECTURE.md to follow a fault through all rooms from the
+// disk to the replaced member, in this order. That each name exists is one of the Checks.
+func TestThePathOfAFaultIsTold(t *testing.T) {
+	tree, err := Load(os.DirFS(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, path, found := strings.Cut(tree.Text["ARCHITECTURE.md"], "\n## The path of a fault\n")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no section \"The path of a fault\"")
+	}
+	path, _, _ = strings.Cut(path, "\n## ")
+	for _, name := range []string{
+		"filelog.Log.Read", "host.Host.fail", "fault.Sink.Report", "fault.OnUnrecoverable", "server.Member.Status",
+		"observe.Observed.Fault", "health.Conditions", "raftcluster.Reconciler.tellMember", "plan.restartFaultyMembers",
+		"plan.replaceMembers", "plan.continueChange", "raftcluster.Reconciler.changeMembership",
+	} {
+		var there bool
+		if _, path, there = strings.Cut(path, "`"+name+"`"); !there {
+			t.Fatalf("the path of a fault does not come to %s, or not in its place", name)
+		}
+	}
+}
+
 // TestRaftcoreDependsOnNoKubernetes looks at all that a program which embeds raftcore
 // is linked with, by way of other people's modules too.
 func TestRaftcoreDependsOnNoKubernetes(t *testing.T) {

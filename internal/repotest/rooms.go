@@ -24,7 +24,7 @@ var rooms = []room{
 	{"raftcore/storage", []string{"raftcore/protocol"}},
 	{"raftcore/transport", []string{"raftcore/protocol"}},
 	{"raftcore/fault", []string{"raftcore/vfs"}},
-	{"raftcore/repair", []string{"raftcore/protocol"}},
+	{"raftcore/repair", []string{"raftcore/protocol", "raftcore/internal/mutation"}},
 	{"raftcore/storage/filelog", []string{"raftcore/codec", "raftcore/storage", "raftcore/vfs", "raftcore/fault", "raftcore/internal/mutation"}},
 	{"raftcore/transport/tcp", []string{"raftcore/codec", "raftcore/transport", "raftcore/internal/mutation"}},
 	{"raftcore/host", []string{"raftcore/replica", "raftcore/repair", "raftcore/storage", "raftcore/transport", "raftcore/fault", "raftcore/machine", "raftcore/codec", "raftcore/session"}},
@@ -48,9 +48,10 @@ var rooms = []room{
 	// The operator.
 	{"api", nil},
 	{"controllers", nil}, // the map of the rooms
-	{"controllers/objects", []string{"api", "node/nodeapi"}},
+	{"controllers/objects", []string{"controllers/pki"}},
 	{"controllers/nodeclient", []string{"api", "node/nodeapi"}},
-	{"controllers/observe", []string{"controllers/nodeclient"}},
+	{"controllers/pki", []string{"api", "node/nodeapi"}},
+	{"controllers/observe", []string{"controllers/nodeclient", "controllers/pki"}},
 	{"controllers/plan", []string{"controllers/observe"}},
 	{"controllers/health", []string{"controllers/observe"}},
 	{"controllers/raftcluster", []string{"controllers/objects", "controllers/plan", "controllers/health"}},

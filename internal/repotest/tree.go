@@ -44,6 +44,8 @@ var Checks = []Check{
 	{"the architecture names code that exists", documentNames},
 	{"every feature has a proof or an open issue", features},
 	{"every message, condition and option is explained", explained},
+	{"the page of conditions has what there is", unknownReasons},
+	{"every reason is a constant", unnamedReasons},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
 	{"the tests of every module are run", testedModules},
