@@ -8,6 +8,8 @@ import (
 	"github.com/quorate/quorate/raftcore/machine/machinetest"
 )
 
+var _ machine.StateMachine = (*Queue)(nil)
+
 // The contract's own suite finds what a state machine forgets: payloads that are kept,
 // results that depend on batches, snapshots that change while they are written.
 func TestConforms(t *testing.T) {

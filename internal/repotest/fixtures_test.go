@@ -58,6 +58,7 @@ func goodHouse() map[string]string {
 		"raftcore/host/doc.go":              plateOf("host"),
 		"raftcore/host/host.go":             "package host\n\ntype Host[T any] struct{}\n\nfunc (*Host[T]) Propose() { go F() }\n\nfunc F() {}\n",
 		"raftcore/host/host_test.go":        "package host\n\nimport \"testing\"\n\nfunc TestHost(t *testing.T) {}\n",
+		"raftcore/storage/doc.go":           plateOf("storage") + "\ntype Log interface {\n\tAppend()\n\tClose()\n}\n",
 		"raftcore/storage/storagetest/a.go": plateOf("storagetest") + "\nimport _ \"testing\"\n",
 		"hack/tool/go.mod":                  "module elsewhere\n",
 		"hack/tool/doc.go":                  strings.Replace(plateOf("main"), "Package main", "Command tool", 1) + "\nimport _ \"" + Module + "/raftcore/host\"\n",
@@ -132,6 +133,9 @@ var faults = []struct {
 	{"an option that nobody explains", "every message, condition and option is explained", "raftcore/host/options.go", "package host\n\ntype Options struct{ Haste, Mutation int }\n", "does not explain Options.Haste"},
 
 	{"an error that nobody explains", "every message, condition and option is explained", "raftcore/host/x.go", "package host\n\nvar ErrLazy error\n", "does not explain ErrLazy"},
+
+	{"a log without an assertion", "contracts are kept and seen to be", "raftcore/host/x.go", "package host\n\ntype L struct{}\n\nfunc (L) Append() {}\n\nfunc (*L) Close() {}\n", "L has the methods of Log: write"},
+	{"a log without its suite", "contracts are kept and seen to be", "raftcore/host/x.go", "package host\n\ntype L struct{}\n\nvar _ storage.Log = L{}\n\nfunc (L) Append() {}\n\nfunc (*L) Close() {}\n", "L has the methods of Log: run storagetest.TestLog in a test"},
 
 	{"no date", "decisions are dated and weigh alternatives", "docs/decisions/0002-two.md", strings.Replace(goodDecision, "Date: 2026-01-02", "Date: soon", 1), "no line \"Date:"},
 	{"no alternatives", "decisions are dated and weigh alternatives", "docs/decisions/0002-two.md", strings.Replace(goodDecision, "## Alternatives", "## Others", 1), `has no "## Alternatives"`},

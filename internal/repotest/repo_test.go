@@ -50,6 +50,41 @@ func TestThePathOfAFaultIsTold(t *testing.T) {
 	}
 }
 
+// TestContractsHaveImplementations shows that the check of contracts looks at something.
+func TestContractsHaveImplementations(t *testing.T) {
+	tree, err := Load(os.DirFS(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range contracts {
+		var found []string
+		for _, p := range tree.packages() {
+			for _, typ := range p.typesWith(tree.interfaceMethods(c.dir, c.name)) {
+				found = append(found, p.Dir+"."+typ)
+			}
+		}
+		if t.Logf("%s: %v", c.name, found); len(found) < 2 {
+			t.Errorf("of contract %s the implementations %v were found, want at least two", c.name, found)
+		}
+	}
+}
+
+// TestExampleIsShort keeps what the documents promise: a state machine of a user's own and
+// its simulation take no more than 100 lines together.
+func TestExampleIsShort(t *testing.T) {
+	lines := 0
+	for _, name := range []string{"queue.go", "queue_test.go"} {
+		b, err := os.ReadFile(filepath.Join(top, "examples", "queue", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += bytes.Count(b, []byte("\n"))
+	}
+	if lines > 100 {
+		t.Errorf("examples/queue/queue.go and queue_test.go have %d lines together, at most 100 were promised", lines)
+	}
+}
+
 // TestRaftcoreDependsOnNoKubernetes looks at all that a program which embeds raftcore
 // is linked with, by way of other people's modules too.
 func TestRaftcoreDependsOnNoKubernetes(t *testing.T) {

@@ -46,6 +46,7 @@ var Checks = []Check{
 	{"every message, condition and option is explained", explained},
 	{"the page of conditions has what there is", unknownReasons},
 	{"every reason is a constant", unnamedReasons},
+	{"contracts are kept and seen to be", contractsKept},
 	{"decisions are dated and weigh alternatives", decisions},
 	{"the Makefile has the contract's targets", makeTargets},
 	{"the tests of every module are run", testedModules},

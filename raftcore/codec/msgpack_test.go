@@ -15,6 +15,8 @@ import (
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
+var _ codec.Serializer = codec.Msgpack{}
+
 func TestMsgpackConforms(t *testing.T)  { codectest.TestSerializer(t, codec.Msgpack{}) }
 func TestIdentityConforms(t *testing.T) { codectest.TestSerializer(t, codec.Identity{}) }
 
@@ -105,6 +107,18 @@ func FuzzCommand(f *testing.F) {
 
 func FuzzMembership(f *testing.F) {
 	fuzz(f, "membership", codec.Msgpack{}.EncodeMembership, codec.Msgpack{}.DecodeMembership)
+}
+
+func FuzzSessionChange(f *testing.F) {
+	fuzz(f, "session_change", codec.Msgpack{}.EncodeSessionChange, codec.Msgpack{}.DecodeSessionChange)
+}
+
+func FuzzSession(f *testing.F) {
+	fuzz(f, "session", codec.Msgpack{}.EncodeSession, codec.Msgpack{}.DecodeSession)
+}
+
+func FuzzSessionsHead(f *testing.F) {
+	fuzz(f, "sessions_head", codec.Msgpack{}.EncodeSessionsHead, codec.Msgpack{}.DecodeSessionsHead)
 }
 
 // batch is an AppendRequest of n entries with payloads of the size.
