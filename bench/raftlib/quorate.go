@@ -58,7 +58,7 @@ func (g *quorateGroup) open(dir string, members protocol.Membership, id protocol
 	}
 	h, err := host.Start(host.Options{
 		ID: id, Incarnation: s.Identity.Incarnation, Membership: members,
-		Log: s.Log, Votes: s.Votes, Snapshots: s.Snapshots, Machine: nothing{}, Serializer: codec.Msgpack{},
+		Log: s.Log, Votes: s.Votes, Snapshots: s.Snapshots, Machine: nothing{}, Serializer: codec.Msgpack{}, RecordIncarnations: true,
 		Connect: func(h transport.Handler) (transport.Comms, error) {
 			return tcp.New(tcp.Options{Self: id, ClusterID: "bench", Incarnation: s.Identity.Incarnation, Serializer: codec.Msgpack{}, Listener: l}, h)
 		},
