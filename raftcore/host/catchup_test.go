@@ -203,6 +203,34 @@ func TestLaggardCatchesUpUnderLoad(t *testing.T) {
 	}
 }
 
+// A follower that takes entries more slowly than they come is fed from the log, which is retained
+// for it within its bound: it needs no snapshot. With nothing retained it would.
+func TestASlowFollowerIsFedFromTheLog(t *testing.T) {
+	for _, retain := range []uint64{10_000, 1} {
+		logs := map[protocol.MemberID]*slowLog{}
+		change := func(o *host.Options) {
+			slowLogs(logs)(o)
+			o.SnapshotEntries, o.KeepEntries, o.MaxRetainedEntries = 20, 5, retain
+			o.MaxMessageBytes, o.MaxInflight = 1, 1 // an entry at a time
+		}
+		bubble(t, 3, change, func(g *group) {
+			l, slow := g.leader(), g.follower()
+			seen := g.watchChunks(nil)
+			logs[slow.id].by.Store(int64(100 * time.Millisecond))
+			const total = 200
+			for i := range total {
+				time.Sleep(10 * time.Millisecond)
+				g.propose(l, fmt.Sprint("command ", i))
+			}
+			logs[slow.id].by.Store(0)
+			g.mustCatchUp(slow, total)
+			if n := seen.snapshots(); n > 0 != (retain == 1) {
+				t.Errorf("with %d entries retained %d snapshots were sent", retain, n)
+			}
+		})
+	}
+}
+
 // slowKeeper takes long to write a snapshot, which is only made for a transfer.
 type slowKeeper struct{ *keepingLedger }
 
