@@ -227,6 +227,24 @@ func TestMaxSessions(t *testing.T) {
 	})
 }
 
+// A host that hears that one of its sessions has expired gives no more signs of its life.
+func TestExpiredSessionsAreNotKeptAlive(t *testing.T) {
+	one := func(o *host.Options) { o.MaxSessions, o.SessionTimeout = 1, 6*time.Second }
+	bubble(t, 3, one, func(g *group) {
+		m := g.leader()
+		g.openSession(m) // expires when the next is opened
+		if err := g.openSession(m).Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * time.Second) // a sign of life was given, and answered
+		before := m.Status().Last
+		time.Sleep(time.Minute)
+		if after := m.Status().Last; after != before {
+			t.Errorf("after its only session has expired the log grew from %+v to %+v", before, after)
+		}
+	})
+}
+
 // An answer that is too large is not kept: the command took effect, and whoever asks is told so.
 func TestAnswerTooLarge(t *testing.T) {
 	bubble(t, 3, func(o *host.Options) { o.MaxAnswerBytes = 1 }, func(g *group) {

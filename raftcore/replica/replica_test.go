@@ -141,3 +141,36 @@ func ticksToLeader(seed uint64) (int, error) {
 	}
 	return 0, fmt.Errorf("no leader after 100 ticks")
 }
+
+// TestForwardsAreBounded lets a follower forward more commands within an election timeout than it
+// remembers: the oldest are forgotten, and their refusal gives nothing back.
+func TestForwardsAreBounded(t *testing.T) {
+	cfg := validConfig()
+	members := protocol.Membership{Members: []protocol.Member{
+		{ID: 1, Address: "1", Suffrage: protocol.Voter}, {ID: 2, Address: "2", Suffrage: protocol.Voter},
+	}}
+	r, err := replica.New(cfg, replica.Restore{Membership: members})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Step(replica.Receive{Message: protocol.Message{From: 2, To: 1, Term: 1, Body: &protocol.AppendRequest{}}})
+	r.Step(replica.Persisted{Seq: 1})
+	var ids []uint64
+	for range 3000 {
+		fx := r.Step(replica.Propose{Kind: protocol.EntryCommand, Payloads: [][]byte{[]byte("x")}})
+		if len(fx.Send) != 1 || len(fx.Refused) > 0 {
+			t.Fatalf("command %d: %+v", len(ids), fx)
+		}
+		ids = append(ids, fx.Send[0].Body.(*protocol.Forward).ID)
+	}
+	if err := r.CheckInvariants(); err != nil {
+		t.Error(err)
+	}
+	for id, want := range map[uint64]int{ids[0]: 0, ids[len(ids)-1025]: 0, ids[len(ids)-1024]: 1, ids[len(ids)-1]: 1} {
+		refusal := &protocol.ForwardRefused{ID: id, Reason: protocol.Overloaded}
+		fx := r.Step(replica.Receive{Message: protocol.Message{From: 2, To: 1, Term: 1, Body: refusal}})
+		if len(fx.Refused) != want {
+			t.Errorf("the refusal of Forward %d of %d gives %d back, want %d", id-ids[0]+1, len(ids), len(fx.Refused), want)
+		}
+	}
+}
