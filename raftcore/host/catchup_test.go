@@ -15,6 +15,7 @@ import (
 
 	"github.com/quorate/quorate/raftcore/devtools/memcomms"
 	"github.com/quorate/quorate/raftcore/devtools/memlog"
+	"github.com/quorate/quorate/raftcore/fault"
 	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/protocol"
@@ -308,17 +309,26 @@ func TestHangingSnapshotDisk(t *testing.T) {
 	}
 }
 
-// spacedLog knows that its disk has room.
-type spacedLog struct{ *memlog.Log }
+// spacedLog knows how much room its disk has; it needs little itself.
+type spacedLog struct {
+	*memlog.Log
+	free *atomic.Uint64
+}
 
-func (spacedLog) Room() (storage.Room, error) { return storage.Room{Free: 1 << 30}, nil }
+func (l spacedLog) Room() (storage.Room, error) {
+	return storage.Room{Free: l.free.Load(), Need: 1 << 20}, nil
+}
 
-// A follower that has no space for a snapshot lives on, and gets it when there is space.
+// A follower that has no space for a snapshot lives on, tells of it though its log has space,
+// and gets it when there is space.
 func TestNoSpaceForASnapshot(t *testing.T) {
 	b := &bulky{size: 100_000, chunk: 1000, retain: 1000}
+	free := map[protocol.MemberID]*atomic.Uint64{}
 	change := func(o *host.Options) {
 		b.change(o)
-		o.Log = spacedLog{o.Log.(*memlog.Log)}
+		free[o.ID] = &atomic.Uint64{}
+		free[o.ID].Store(1 << 30)
+		o.Log = spacedLog{o.Log.(*memlog.Log), free[o.ID]}
 	}
 	bubble(t, 3, change, func(g *group) {
 		l, lag := g.leader(), g.follower()
@@ -329,7 +339,11 @@ func TestNoSpaceForASnapshot(t *testing.T) {
 		g.board.Heal()
 		g.until("some chunks have come", func() bool { return seen.of(l.id) > 20 })
 		disk.full.Store(true)
+		free[lag.id].Store(1 << 10)
 		time.Sleep(10 * time.Second)
+		if a := lag.Ailments(); len(a) != 1 || a[0].Kind != fault.DiskFull {
+			t.Errorf("without space for a snapshot the laggard suffers from %v", a)
+		}
 		if n := len(lag.ledger.all()); n != 0 || lag.Fault() != nil {
 			t.Errorf("without space the laggard has %d entries and the fault %v", n, lag.Fault())
 		}
@@ -337,7 +351,9 @@ func TestNoSpaceForASnapshot(t *testing.T) {
 			t.Errorf("%d chunks were sent in 10 s to a disk that is full", n)
 		}
 		disk.full.Store(false)
+		free[lag.id].Store(1 << 30)
 		g.mustCatchUp(lag, total)
+		g.until("it is over", func() bool { return len(lag.Ailments()) == 0 })
 	})
 }
 
