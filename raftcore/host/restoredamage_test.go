@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/quorate/quorate/raftcore/fault"
+	"github.com/quorate/quorate/raftcore/host"
 	"github.com/quorate/quorate/raftcore/protocol"
 	"github.com/quorate/quorate/raftcore/storage"
 	"github.com/quorate/quorate/raftcore/vfs"
@@ -34,6 +35,33 @@ func TestADamagedSnapshotThatTheLogMakesUpFor(t *testing.T) {
 		}
 		if _, ok, err := r.stores[ill.id].Snapshots.Latest(); ok || err != nil {
 			t.Errorf("the damaged snapshot is still there, or %v", err)
+		}
+	})
+}
+
+// A damaged snapshot that the log does not reach back to is a fault, and stays as it is: nothing
+// else here has that state.
+func TestADamagedSnapshotThatTheLogDoesNotMakeUpFor(t *testing.T) {
+	few := func(o *host.Options) { o.SnapshotEntries, o.KeepEntries = 10, 1 }
+	tunedGroup(t, false, few, func(r *rotting) {
+		r.fill(30)
+		ill := r.follower()
+		r.until("its log is compacted", func() bool { return r.stores[ill.id].Log.State().Base.Index > 0 })
+		if err := ill.Close(); err != nil {
+			t.Fatal(err)
+		}
+		want, ok, err := r.stores[ill.id].Snapshots.Latest()
+		if !ok || err != nil {
+			t.Fatalf("there is no snapshot: %v", err)
+		}
+		r.spoilSnapshot(ill, want.Last)
+		_, err = host.Start(r.options(ill))
+		var f *fault.Fault
+		if !errors.As(err, &f) || f.Kind != fault.SnapshotCorrupt {
+			t.Errorf("Start gives %v, want a fault %s", err, fault.SnapshotCorrupt)
+		}
+		if got, ok, err := r.stores[ill.id].Snapshots.Latest(); !ok || err != nil || got.Last != want.Last {
+			t.Errorf("the newest snapshot is %v, %v, %v, want %v", got.Last, ok, err, want.Last)
 		}
 	})
 }
