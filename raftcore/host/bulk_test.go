@@ -110,11 +110,12 @@ func (b *bulky) change(o *host.Options) {
 type bulkDisk struct {
 	*memlog.Snapshots
 	slow    atomic.Int64  // nanoseconds for each Write
-	damaged atomic.Bool   // the next reader meets a damaged record
+	damaged atomic.Bool   // the snapshot that is opened next has a damaged record, until it is written anew
 	met     atomic.Bool   // it has
 	full    atomic.Bool   // there is no space for a snapshot
 	written atomic.Int64  // bytes, in all
 	hangs   chan struct{} // Create and Open wait until it is closed; nil: they do not
+	rotten  protocol.EntryID
 	mu      sync.Mutex
 }
 
@@ -145,6 +146,7 @@ func (d *bulkDisk) Create(meta protocol.SnapshotMeta) (storage.SnapshotWriter, e
 	if d.full.Load() {
 		return nil, syscall.ENOSPC
 	}
+	d.isRotten(meta.Last, true)
 	w, err := d.Snapshots.Create(meta)
 	return &bulkWriter{w, d}, err
 }
@@ -167,10 +169,24 @@ func (w *bulkWriter) Write(p []byte) (int, error) {
 func (d *bulkDisk) Open(last protocol.EntryID) (io.ReadSeekCloser, protocol.SnapshotMeta, error) {
 	d.wait()
 	r, meta, err := d.Snapshots.Open(last)
-	if err == nil && d.damaged.CompareAndSwap(true, false) {
+	if err == nil && d.isRotten(last, false) {
 		return &damagedReader{r, &d.met}, meta, nil
 	}
 	return r, meta, err
+}
+
+// isRotten reports whether the snapshot is the damaged one; anew: it is written once more.
+func (d *bulkDisk) isRotten(last protocol.EntryID, anew bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !anew && d.damaged.CompareAndSwap(true, false) {
+		d.rotten = last
+	}
+	is := d.rotten == last
+	if is && anew {
+		d.rotten = protocol.EntryID{}
+	}
+	return is
 }
 
 // damagedReader notices at byte 20,000 that a record is damaged.

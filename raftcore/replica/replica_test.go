@@ -174,3 +174,38 @@ func TestForwardsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestAForeignVolumeIsToldWhenItIsCommitted lets a member receive a configuration that records
+// another volume for it. Until that is committed it may be cut off, and is no reason to end.
+func TestAForeignVolumeIsToldWhenItIsCommitted(t *testing.T) {
+	cfg := validConfig()
+	cfg.Incarnation = 7
+	members := protocol.Membership{Members: []protocol.Member{
+		{ID: 1, Address: "1", Suffrage: protocol.Voter}, {ID: 2, Address: "2", Suffrage: protocol.Voter},
+	}}
+	r, err := replica.New(cfg, replica.Restore{Membership: members})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := members.Clone()
+	recorded.Members[0].Incarnation = 8
+	payload, err := memberships.EncodeMembership(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := protocol.Entry{Index: 1, Term: 1, Kind: protocol.EntryConfiguration, Payload: payload}
+	hears := func(req protocol.AppendRequest) *replica.MembershipChange {
+		t.Helper()
+		fx := r.Step(replica.Receive{Message: protocol.Message{From: 2, To: 1, Term: 1, Body: &req}})
+		if fx.Violation != nil || fx.Membership == nil {
+			t.Fatalf("%v, no change of the membership is told", fx.Violation)
+		}
+		return fx.Membership
+	}
+	if m := hears(protocol.AppendRequest{Entries: []protocol.Entry{entry}}); m.Foreign || m.Committed {
+		t.Errorf("of a configuration that may be cut off it tells %+v", m)
+	}
+	if m := hears(protocol.AppendRequest{Prev: entry.ID(), Commit: 1}); !m.Foreign || !m.Committed {
+		t.Errorf("of a configuration that is committed it tells %+v", m)
+	}
+}
