@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -344,4 +345,30 @@ func afterFailedSync(t *testing.T, bugs mutation.Set) (found, left protocol.Inde
 		left = damaged[0].Index - 1 // the mark behind them tells that they were trusted once
 	}
 	return found, left
+}
+
+// A running log meets damage in its last record, and its power fails. What was met is told from
+// a torn write: it is not cut off, and keeps its name.
+func TestDamageThatWasMetAtTheEndIsNoTornWrite(t *testing.T) {
+	for what, harm := range map[string]func(*testStore, Record){"header": (*testStore).loseHeader, "payload": (*testStore).losePayload} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ts := newTestStore(t)
+				for i := protocol.Index(1); i <= 5; i++ {
+					ts.append(command(1, i, 100))
+				}
+				ts.meets(5, harm)
+				synctest.Wait() // the log has written what it will
+				disk := ts.fs.Crash(vfs.PowerLoss{})
+				if err := ts.Store.Close(); err != nil {
+					t.Fatal(err)
+				}
+				ts.reopen(disk)
+				defer ts.Store.Close()
+				if st, got := ts.Log.State(), indexes(ts.Log.Damaged()); st.Last != 5 || !slices.Equal(got, []protocol.Index{5}) {
+					t.Errorf("the log ends at %d, damaged are %v, want 5 and [5]", st.Last, got)
+				}
+			})
+		})
+	}
 }
