@@ -209,3 +209,21 @@ func TestAForeignVolumeIsToldWhenItIsCommitted(t *testing.T) {
 		t.Errorf("of a configuration that is committed it tells %+v", m)
 	}
 }
+
+// TestASnapshotOfALaterTermIsNotInstalled: it was frozen after its sender had lost the leadership. With
+// it the log would end in a term that is not saved here, and the member could not be started again.
+func TestASnapshotOfALaterTermIsNotInstalled(t *testing.T) {
+	members := protocol.Membership{Members: []protocol.Member{
+		{ID: 1, Address: "1", Suffrage: protocol.Voter}, {ID: 2, Address: "2", Suffrage: protocol.Voter},
+	}}
+	r, err := replica.New(validConfig(), replica.Restore{Hard: protocol.HardState{Term: 1}, Membership: members})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, last := range []protocol.EntryID{{Term: 1, Index: 10}, {Term: 2, Index: 20}} {
+		fx := r.Step(replica.SnapshotReceived{From: 2, Term: 1, Meta: protocol.SnapshotMeta{Last: last, Membership: members}})
+		if got := fx.Install != nil; got != (last.Term == 1) || fx.Violation != nil {
+			t.Errorf("in term 1 a snapshot that ends in term %d is installed: %v, %v", last.Term, got, fx.Violation)
+		}
+	}
+}
