@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,16 +114,26 @@ func TestEveryValueIsDocumented(t *testing.T) {
 }
 
 func TestPermissionsAreThoseTheCodeAsksFor(t *testing.T) {
-	want := one[rbacv1.ClusterRole](t, decodeFile(t, roleFile), "ClusterRole").Rules
+	var want, clusterWide []rbacv1.PolicyRule
+	for _, r := range one[rbacv1.ClusterRole](t, decodeFile(t, roleFile), "ClusterRole").Rules {
+		if slices.Equal(r.Resources, []string{"nodes"}) || slices.Equal(r.Resources, []string{"storageclasses"}) {
+			clusterWide = append(clusterWide, r)
+		} else {
+			want = append(want, r)
+		}
+	}
 	leases := one[rbacv1.Role](t, decodeFile(t, leaseFile), "Role").Rules
 
 	t.Run("in all namespaces", func(t *testing.T) {
 		objects := render(t)
-		same(t, want, one[rbacv1.ClusterRole](t, objects, "ClusterRole").Rules)
+		same(t, append(slices.Clone(want), clusterWide...), one[rbacv1.ClusterRole](t, objects, "ClusterRole").Rules)
 		same(t, leases, one[rbacv1.Role](t, objects, "Role").Rules)
 	})
+	t.Run("in named namespaces, and to read what is in none", func(t *testing.T) {
+		same(t, clusterWide, one[rbacv1.ClusterRole](t, render(t, "--set", "watchNamespaces={a,b}"), "ClusterRole").Rules)
+	})
 	t.Run("in named namespaces, without a ClusterRole", func(t *testing.T) {
-		objects := render(t, "--set", "watchNamespaces={a,b}")
+		objects := render(t, "--set", "watchNamespaces={a,b}", "--set", "rbac.clusterReads=false")
 		if n := len(ofKind(objects, "ClusterRole")) + len(ofKind(objects, "ClusterRoleBinding")); n != 0 {
 			t.Errorf("there are %d cluster-wide objects, want none", n)
 		}

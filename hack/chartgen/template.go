@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -35,7 +36,7 @@ func crdTemplate(crds []string) (string, error) {
 // ruleTemplate gives the named templates quorate.rules and
 // quorate.leaderElectionRules, each a list of rules.
 func ruleTemplate(role, election []byte) (string, error) {
-	rules, err := rulesOf("ClusterRole", role)
+	all, err := rulesOf("ClusterRole", role)
 	if err != nil {
 		return "", fmt.Errorf("config/rbac/role.yaml: %w", err)
 	}
@@ -43,24 +44,55 @@ func ruleTemplate(role, election []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("config/rbac/leader_election_role.yaml: %w", err)
 	}
-	return mark + define("quorate.rules", rules) + "\n" + define("quorate.leaderElectionRules", leases), nil
+	namespaced, clusterWide := split(all)
+	var out []string
+	for _, part := range []struct {
+		name  string
+		rules []rbacv1.PolicyRule
+	}{
+		{"quorate.rules", namespaced},
+		{"quorate.clusterWideRules", clusterWide},
+		{"quorate.leaderElectionRules", leases},
+	} {
+		body, err := yaml.Marshal(part.rules)
+		if err != nil {
+			return "", err
+		}
+		out = append(out, define(part.name, string(body)))
+	}
+	return mark + strings.Join(out, "\n"), nil
 }
 
-// rulesOf gives the rules of a role as YAML. The file must hold exactly one object,
+// clusterWideResources are those that the operator reads and that belong to no namespace: a Role gives
+// no right to them.
+var clusterWideResources = []string{"nodes", "storageclasses"}
+
+// split parts the rules about resources of namespaces from those about others.
+func split(rules []rbacv1.PolicyRule) (namespaced, clusterWide []rbacv1.PolicyRule) {
+	for _, r := range rules {
+		if slices.ContainsFunc(r.Resources, func(s string) bool { return slices.Contains(clusterWideResources, s) }) {
+			clusterWide = append(clusterWide, r)
+		} else {
+			namespaced = append(namespaced, r)
+		}
+	}
+	return namespaced, clusterWide
+}
+
+// rulesOf gives the rules of a role. The file must hold exactly one object,
 // of the given kind: rules in a second one would be lost silently.
-func rulesOf(kind string, text []byte) (string, error) {
+func rulesOf(kind string, text []byte) ([]rbacv1.PolicyRule, error) {
 	if n := strings.Count("\n"+string(text), "\nkind: "); n != 1 {
-		return "", fmt.Errorf("it holds %d objects, want one %s", n, kind)
+		return nil, fmt.Errorf("it holds %d objects, want one %s", n, kind)
 	}
 	var role rbacv1.ClusterRole // a Role has the same fields
 	if err := yaml.UnmarshalStrict(text, &role); err != nil {
-		return "", err
+		return nil, err
 	}
 	if role.Kind != kind || len(role.Rules) == 0 {
-		return "", fmt.Errorf("it holds a %s with %d rules, want a %s with some", role.Kind, len(role.Rules), kind)
+		return nil, fmt.Errorf("it holds a %s with %d rules, want a %s with some", role.Kind, len(role.Rules), kind)
 	}
-	out, err := yaml.Marshal(role.Rules)
-	return string(out), err
+	return role.Rules, nil
 }
 
 func define(name, body string) string {

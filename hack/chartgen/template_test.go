@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
 )
 
 const (
@@ -77,10 +78,22 @@ func TestRulesOf(t *testing.T) {
 				t.Fatal(err)
 			case c.problem != "" && (err == nil || !strings.Contains(err.Error(), c.problem)):
 				t.Fatalf("got error %v, want one that says %q", err, c.problem)
-			case c.problem == "" && !strings.Contains(got, "- pods"):
-				t.Errorf("the rule is not in %q", got)
+			case c.problem == "" && (len(got) != 1 || got[0].Resources[0] != "pods"):
+				t.Errorf("got %v, want the rule about pods", got)
 			}
 		})
+	}
+}
+
+// TestSplit wants every rule on one side.
+func TestSplit(t *testing.T) {
+	rules := []rbacv1.PolicyRule{{Resources: []string{"pods"}}, {Resources: []string{"nodes"}}, {Resources: []string{"storageclasses"}}}
+	namespaced, clusterWide := split(rules)
+	if d := cmp.Diff(rules[:1], namespaced); d != "" {
+		t.Errorf("of namespaces (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(rules[1:], clusterWide); d != "" {
+		t.Errorf("of none (-want +got):\n%s", d)
 	}
 }
 

@@ -3,12 +3,6 @@
 - apiGroups:
   - ""
   resources:
-  - nodes
-  verbs:
-  - get
-- apiGroups:
-  - ""
-  resources:
   - persistentvolumeclaims
   verbs:
   - delete
@@ -29,6 +23,16 @@
   - ""
   resources:
   - secrets
+  verbs:
+  - create
+  - delete
+  - get
+  - list
+  - patch
+  - watch
+- apiGroups:
+  - ""
+  resources:
   - serviceaccounts
   - services
   verbs:
@@ -54,6 +58,7 @@
   - certificates
   verbs:
   - create
+  - delete
   - get
   - list
   - patch
@@ -98,6 +103,15 @@
   - raftclusters/status
   verbs:
   - update
+{{- end }}
+
+{{- define "quorate.clusterWideRules" -}}
+- apiGroups:
+  - ""
+  resources:
+  - nodes
+  verbs:
+  - get
 - apiGroups:
   - storage.k8s.io
   resources:
