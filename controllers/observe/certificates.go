@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -112,12 +113,28 @@ func (o *Observed) SecretData(name string) map[string][]byte {
 	return s.Data
 }
 
-// Subjects are all who need a certificate: the members, and then the others.
+// Keys gives what there is of a member's certificate, nil for nothing: first what asks
+// cert-manager for it, which would have the Secret written again. A Secret that somebody else
+// keeps is not meant.
+func (o *Observed) Keys(m *Member) client.Object {
+	name := o.Cluster.MemberTLSName(m.ID)
+	if c := o.Certificates[name]; c != nil {
+		return c
+	}
+	if s := o.Secrets[name]; s != nil && s.Labels[v1alpha1.LabelMember] == strconv.FormatInt(m.ID, 10) {
+		return s
+	}
+	return nil
+}
+
+// Subjects are all who need a certificate: the members that have not left, and then the others.
 func (o *Observed) Subjects() []pki.Subject {
 	c := o.Cluster
 	all := make([]pki.Subject, 0, len(o.Members)+3)
 	for i := range o.Members {
-		all = append(all, pki.Member(c, o.Members[i].ID))
+		if id := o.Members[i].ID; !c.Status.Gone(id) {
+			all = append(all, pki.Member(c, id))
+		}
 	}
 	all = append(all, pki.Operator(c), pki.Admin(c))
 	if c.Spec.TLS.Clients.Enabled {

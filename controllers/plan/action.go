@@ -39,6 +39,7 @@ const (
 	DeleteSet    Kind = "DeleteSet"    // delete the StatefulSet of a member that has left
 	DropPod      Kind = "DropPod"      // delete the pod of a member that has left without waiting for its node
 	DeleteClaim  Kind = "DeleteClaim"  // delete the claim of a member that has left
+	DeleteKeys   Kind = "DeleteKeys"   // delete the certificate of a member that has left
 )
 
 // Action is one act. Which fields count depends on the kind.
@@ -56,7 +57,7 @@ type Action struct {
 	Replacements *v1alpha1.Replacements     // LatchChange: counted with it; nil: not
 	Promote      int64                      // ChangeVoters: 0, none
 	Remove       int64                      // ChangeVoters: 0, none
-	UID          types.UID                  // DeleteSet, DropPod, DeleteClaim: this object and no other
+	UID          types.UID                  // DeleteSet, DropPod, DeleteClaim, DeleteKeys: this object and no other
 
 	Why string // for people
 }
@@ -100,11 +101,14 @@ func (a *Action) Latch(c *v1alpha1.RaftCluster, s *v1alpha1.RaftClusterStatus) {
 	}
 }
 
-// latchChange remembers a change. The ID of a member that joins is given here, for good.
+// latchChange remembers a change. The ID of a member that joins is given here, for good. One that
+// leaves and was forgotten is remembered again, until nothing of it is left.
 func (a *Action) latchChange(c *v1alpha1.RaftCluster, s *v1alpha1.RaftClusterStatus) {
-	if id := a.Change.Joining; id != 0 && s.Member(id) == nil {
-		s.Members = append(s.Members, v1alpha1.MemberStatus{ID: id, Name: c.MemberName(id)})
-		s.HighestMemberID = max(s.HighestMemberID, id)
+	for _, id := range []int64{a.Change.Joining, a.Change.Leaving} {
+		if id != 0 && s.Member(id) == nil {
+			s.Members = append(s.Members, v1alpha1.MemberStatus{ID: id, Name: c.MemberName(id)})
+			s.HighestMemberID = max(s.HighestMemberID, id)
+		}
 	}
 	if a.Replacements != nil {
 		s.Replacements = a.Replacements

@@ -89,6 +89,19 @@ func (p *pass) leftOver(info *nodeapi.MemberInfo) bool {
 	return info.Suffrage == nodeapi.SuffrageLearner && id <= p.Cluster.Status.HighestMemberID && info.Name == p.Cluster.MemberName(id)
 }
 
+// lingering gives a member that has left the group, that status does not know any more, and whose
+// StatefulSet is still there, 0 for none. Status was lost while it left.
+func (p *pass) lingering() int64 {
+	lowest := int64(0)
+	for name := range p.sets() {
+		id, ok := p.memberOf(name)
+		if ok && p.Info(id) == nil && uint64(id) <= p.Membership().Highest && (lowest == 0 || id < lowest) { //nolint:gosec // IDs are positive
+			lowest = id
+		}
+	}
+	return lowest
+}
+
 // settleMembers finds members of whom the group says something else than status does, while
 // no change is under way: they were taken up from volumes in the middle of one, or somebody
 // else changed the group. What the group says counts.
@@ -106,6 +119,9 @@ func settleMembers(p *pass) *Decision {
 		case info == nil, !p.Votes(m):
 			return p.latchChange(p.begin(v1alpha1.ChangeScaleUp, v1alpha1.StepAdding, m.ID, 0, reasonFound), "it has no vote yet")
 		}
+	}
+	if id := p.lingering(); id != 0 {
+		return p.latchChange(p.begin(v1alpha1.ChangeScaleDown, v1alpha1.StepCleaningUp, 0, id, reasonFound), "it has left the group, and its StatefulSet is still there")
 	}
 	id := p.strange()
 	if info := p.Info(int64(id)); info != nil && p.leftOver(info) { //nolint:gosec // IDs are small

@@ -80,7 +80,7 @@ func (r *Reconciler) do(ctx context.Context, o *observe.Observed, d *plan.Decisi
 		return r.stopMembers(ctx, o, a)
 	case plan.StartMembers:
 		return r.startMembers(ctx, o, a)
-	case plan.AddMember, plan.ChangeVoters, plan.DeleteSet, plan.DropPod, plan.DeleteClaim:
+	case plan.AddMember, plan.ChangeVoters, plan.DeleteSet, plan.DropPod, plan.DeleteClaim, plan.DeleteKeys:
 		return r.changeMembership(ctx, o, d)
 	}
 	return nil

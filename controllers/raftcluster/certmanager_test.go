@@ -134,6 +134,12 @@ func TestCertManager(t *testing.T) {
 		t.Errorf("at rest: %v, %v", n.log, err)
 	}
 
+	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 2 })
+	w.wantMembers(w.until(r, "demo", "two", settledWith(2)), 1, 2)
+	if all, err := w.certificates(w.ctx); err != nil || len(all) != 4 { // of two members, the operator and people
+		t.Errorf("there are %d Certificates, %v", len(all), err)
+	}
+
 	w.changeSecret("demo-2-tls", func(s *corev1.Secret) { delete(s.Data, "ca.crt") })
 	w.until(r, "demo", "told", func(c *v1alpha1.RaftCluster) bool {
 		return hasReason(v1alpha1.ConditionProgressing, v1alpha1.ReasonTLSInvalid)(c) &&

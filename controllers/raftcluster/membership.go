@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -42,6 +43,8 @@ func (r *Reconciler) changeMembership(ctx context.Context, o *observe.Observed, 
 		return r.remove(ctx, fresh, m, m.Pod, client.GracePeriodSeconds(0))
 	case plan.DeleteClaim:
 		return r.remove(ctx, fresh, m, fresh.Claim(m))
+	case plan.DeleteKeys:
+		return r.remove(ctx, fresh, m, fresh.Keys(m))
 	}
 	return nil
 }
@@ -127,6 +130,10 @@ func kindOf(obj client.Object) string {
 		return "StatefulSet"
 	case *corev1.Pod:
 		return "pod"
+	case *corev1.Secret:
+		return "Secret"
+	case *unstructured.Unstructured:
+		return observe.CertificateKind.Kind
 	}
 	return "claim"
 }

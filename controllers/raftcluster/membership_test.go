@@ -27,14 +27,15 @@ func TestMembershipIsConfirmedPastTheCache(t *testing.T) {
 		{Kind: plan.DeleteSet, Member: 3, UID: m.Set.UID},
 		{Kind: plan.DropPod, Member: 3, UID: m.Pod.UID},
 		{Kind: plan.DeleteClaim, Member: 3, UID: o.Claim(m).UID},
+		{Kind: plan.DeleteKeys, Member: 3, UID: o.Keys(m).GetUID()},
 	} {
 		w.must(r.changeMembership(w.ctx, o, &plan.Decision{Action: a}))
 	}
 	after, err := r.observe(w.ctx, client.ObjectKey{Namespace: w.ns, Name: "demo"})
 	w.must(err)
 	n := after.Member(3)
-	if len(w.changes) != 0 || n.Set == nil || n.Pod == nil || n.Pod.UID != m.Pod.UID || n.Pod.DeletionTimestamp != nil || after.Claim(n) == nil {
-		t.Errorf("changes %v; StatefulSet %v, pod %v, claim %v", w.changes, n.Set, n.Pod, after.Claim(n))
+	if len(w.changes) != 0 || n.Set == nil || n.Pod == nil || n.Pod.UID != m.Pod.UID || n.Pod.DeletionTimestamp != nil || after.Claim(n) == nil || after.Keys(n) == nil {
+		t.Errorf("changes %v; StatefulSet %v, pod %v, claim %v, certificate %v", w.changes, n.Set, n.Pod, after.Claim(n), after.Keys(n))
 	}
 }
 

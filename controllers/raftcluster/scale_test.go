@@ -24,10 +24,11 @@ func settledWith(n int32) func(*v1alpha1.RaftCluster) bool {
 	}
 }
 
-// wantMembers checks that status, the group, the StatefulSets and the claims agree on who is a member.
+// wantMembers checks that status, the group, the StatefulSets, the claims and the certificates agree
+// on who is a member.
 func (w *world) wantMembers(c *v1alpha1.RaftCluster, ids ...int64) {
 	w.t.Helper()
-	var inStatus, inGroup, inClaims []int64
+	var inStatus, inGroup, inClaims, inKeys []int64
 	for _, m := range c.Status.Members {
 		inStatus = append(inStatus, m.ID)
 	}
@@ -42,8 +43,11 @@ func (w *world) wantMembers(c *v1alpha1.RaftCluster, ids ...int64) {
 		}) {
 			inClaims = append(inClaims, id)
 		}
+		if w.secret(c.MemberTLSName(id)) != nil {
+			inKeys = append(inKeys, id)
+		}
 	}
-	for what, got := range map[string][]int64{"status": inStatus, "the group": inGroup, "claims": inClaims} {
+	for what, got := range map[string][]int64{"status": inStatus, "the group": inGroup, "claims": inClaims, "certificates": inKeys} {
 		if diff := cmp.Diff(ids, got); diff != "" {
 			w.t.Errorf("members by %s (-want +got):\n%s", what, diff)
 		}
@@ -252,6 +256,24 @@ func TestTakenUpInTheMiddleOfAChange(t *testing.T) {
 			t.Error("it is another group")
 		}
 	}
+}
+
+// The RaftCluster is deleted without its objects while a member leaves, and made anew: it knows
+// nothing of that member, whose claim is marked already, and what is left of it goes all the same.
+func TestStatusIsLostWhileAMemberLeaves(t *testing.T) {
+	w := newWorld(t)
+	w.create("demo", nil)
+	r := w.reconciler(w.c)
+	w.until(r, "demo", "stable", stable)
+	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 2 })
+	w.until(r, "demo", "marked", func(*v1alpha1.RaftCluster) bool {
+		claim := &corev1.PersistentVolumeClaim{}
+		w.must(w.c.Get(w.ctx, client.ObjectKey{Namespace: w.ns, Name: "data-demo-3-0"}, claim))
+		return claim.Annotations[v1alpha1.AnnotationRemoved] != ""
+	})
+	w.deleteOrphaning("demo")
+	w.create("demo", func(c *v1alpha1.RaftCluster) { c.Spec.Replicas = 2 })
+	w.wantMembers(w.until(r, "demo", "two", settledWith(2)), 1, 2)
 }
 
 // A request to take a member in that was given up takes effect late: the learner goes again.

@@ -50,6 +50,19 @@ func (p *picture) readClaim(name string, words []string) error {
 	return nil
 }
 
+func (p *picture) readSecret(name string, words []string) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("k-" + name), Labels: map[string]string{v1alpha1.LabelCluster: p.Cluster.Name}}}
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		if key != "member" {
+			return fmt.Errorf("unknown word %q", w)
+		}
+		secret.Labels[v1alpha1.LabelMember] = value
+	}
+	p.Secrets[name] = secret
+	return nil
+}
+
 func (p *picture) readSet(name string, words []string) error {
 	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{}}}
 	p.Strays[name] = set

@@ -39,6 +39,7 @@ type picture struct {
 //	claim NAME [id=ID] [founded=INCARNATION] [founders=N] [members=ID,…] [removed] [owner=UID] [phase=P] [on=NODE] [terminating]
 //	      [asks=SIZE] [has=SIZE] [class=NAME] [resize-failed=TEXT] [node-resize-failed=TEXT] [infeasible] [file-system-pending] [unlabelled]
 //	set NAME [id=ID] [founders=N] [uid=UID] [orphan]
+//	secret NAME [member=ID]
 //	class NAME [expands] [unreadable]
 //	node NAME [gone] [not-ready=SECONDS]
 //
@@ -72,6 +73,7 @@ func newPicture() *picture {
 		Now: Epoch, Cluster: c, Nodes: map[string]*corev1.Node{},
 		Claims: map[string]*corev1.PersistentVolumeClaim{}, Strays: map[string]*appsv1.StatefulSet{},
 		Orphans: map[string]*appsv1.StatefulSet{}, Classes: map[string]*storagev1.StorageClass{},
+		Secrets: map[string]*corev1.Secret{},
 	}, raft: nodeapi.Membership{Index: 50, Committed: true}, has: map[int64]nodeapi.Suffrage{}}
 }
 
@@ -87,6 +89,8 @@ func (p *picture) read(words []string) error {
 		return p.readClaim(words[1], words[2:])
 	case words[0] == "set" && len(words) > 1:
 		return p.readSet(words[1], words[2:])
+	case words[0] == "secret" && len(words) > 1:
+		return p.readSecret(words[1], words[2:])
 	case words[0] == "class" && len(words) > 1:
 		return p.readClass(words[1], words[2:])
 	case words[0] == "node" && len(words) > 1:
