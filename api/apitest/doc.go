@@ -2,7 +2,8 @@
 //
 // # In this room
 //
-// [Start] and [Namespace].
+// [Main] and [Namespace]. The API server is as released; it runs without its watch cache, so
+// that a list is answered by etcd at once.
 //
 // # Never here
 //

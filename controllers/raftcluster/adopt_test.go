@@ -65,6 +65,7 @@ func (w *world) wantPods(uids []types.UID, names ...string) {
 // The RaftCluster is deleted without its objects and made again: it takes all of them over,
 // no pod notices, and what it wants otherwise than before follows as ever.
 func TestOrphansAreAdopted(t *testing.T) {
+	t.Parallel()
 	for _, when := range []v1alpha1.WhenDeleted{v1alpha1.RetainVolumes, v1alpha1.DeleteVolumes} {
 		t.Run(string(when), func(t *testing.T) {
 			w := newWorld(t)
@@ -150,6 +151,7 @@ func TestAdoptionThenRollout(t *testing.T) {
 
 // What tells another group, or nothing, is not taken over.
 func TestForeignersAreNotAdopted(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		change func(*corev1.Service)

@@ -112,7 +112,7 @@ func byCertManager(issuer string) func(*v1alpha1.RaftCluster) {
 // cert-manager signs what the operator asks it to. Until it is there, and until it has
 // signed, no pod is made, and the condition says what is missing.
 func TestCertManager(t *testing.T) {
-	w := newWorld(t)
+	w := newLoneWorld(t)
 	w.create("demo", byCertManager("ours"))
 	r := w.reconciler(w.c)
 	c := w.until(r, "demo", "refused", hasReason(v1alpha1.ConditionProgressing, v1alpha1.ReasonCertManagerMissing))
@@ -149,7 +149,7 @@ func TestCertManager(t *testing.T) {
 
 // What cert-manager says of a certificate that it does not sign is handed on.
 func TestCertManagerDoesNotSign(t *testing.T) {
-	w := newWorld(t)
+	w := newLoneWorld(t)
 	w.installCertManager()
 	w.create("demo", byCertManager("nobody"))
 	r := w.reconciler(w.c)

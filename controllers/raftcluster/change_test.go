@@ -41,6 +41,7 @@ func (w *world) roll(r *Reconciler, name, what string, done func(*v1alpha1.RaftC
 func (w *world) restartsSeen() int { return len(w.eventsOf(v1alpha1.ReasonPodRestarted)) }
 
 func TestChangeGoesFollowersFirstLeaderLast(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		change func(*v1alpha1.RaftClusterSpec)

@@ -134,6 +134,7 @@ func itemsOf(t *testing.T, list client.ObjectList) []client.Object {
 // A life of a cluster, in which the operator dies again and again and a fresh one goes
 // on. All lives end alike, and restarts are counted as often as they are done.
 func TestCrashAtAnyWriteConverges(t *testing.T) {
+	t.Parallel()
 	t.Run("before each write", func(t *testing.T) {
 		// The first attempt of each write dies, the second one, of the next operator, does not.
 		crashedLife(t, func(n int) death { return death(n%2) * diesBefore })

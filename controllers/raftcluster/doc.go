@@ -29,4 +29,12 @@
 //
 // An action: a case in act.go, an RBAC marker in setup.go if it needs a right, and a
 // case in the crash test, which stops the operator after each write.
+//
+// A test: a world of its own (newWorld in world_test.go), which is a namespace of the one real
+// API server that this room's tests share, with the nodes, the kubelets and the clock of a
+// model. Worlds live side by side, so a test gives what belongs to no namespace the
+// namespace's name, and calls t.Parallel before the loop when its subtests have the worlds. One
+// that changes what the API server knows, or measures time, has newLoneWorld. A step of a
+// world and a pass of the operator cost little else than calls of the API server: nothing
+// waits but for an answer, and a test that lists what the step has listed pays twice.
 package raftcluster

@@ -157,6 +157,7 @@ func (w *world) differences(r *Reconciler) []string {
 
 // An object that is deleted by hand is made again.
 func TestDeletedByHand(t *testing.T) {
+	t.Parallel()
 	for _, obj := range []client.Object{
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "demo-peers"}},
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}, &policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Name: "demo"}},

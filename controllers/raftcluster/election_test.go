@@ -18,7 +18,7 @@ const handOver = 3 * time.Second
 // Of two operators one works. When it stops of itself the other goes on at once; the time
 // that a lease lasts is only waited for after a crash.
 func TestOperatorHandsOver(t *testing.T) {
-	w := newWorld(t)
+	w := newLoneWorld(t)
 	w.boot, w.now = 0, time.Now() // its clock stands still, at the time by which the operators sign
 	first, stopFirst := w.candidate()
 	<-first.Elected()

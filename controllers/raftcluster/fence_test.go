@@ -24,6 +24,7 @@ func (w *world) pretend(pod string, change func(*nodeapi.Status)) {
 // A member that tells another group's ID, or another member's, is named and left alone, and
 // nothing that it says counts.
 func TestImpostor(t *testing.T) {
+	t.Parallel()
 	for name, lie := range map[string]func(*nodeapi.Status){
 		"of another group":    func(s *nodeapi.Status) { s.ClusterID = "xyz" },
 		"with another's ID":   func(s *nodeapi.Status) { s.MemberID = 1 },
@@ -86,6 +87,7 @@ func TestFormerAddressIsNoImpostor(t *testing.T) {
 
 // The clock of a member's host is ahead of the operator's, or behind: nothing depends on it.
 func TestSkewedClockOfAMember(t *testing.T) {
+	t.Parallel()
 	for _, skew := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(skew.String(), func(t *testing.T) {
 			w := newWorld(t)

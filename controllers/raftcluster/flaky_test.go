@@ -80,6 +80,7 @@ const soonest = 50 * time.Millisecond
 // are counted as often as they are done, no pass asks for the next one at once, and nobody
 // is told of a failure that passes.
 func TestFlakyAPIServer(t *testing.T) {
+	t.Parallel()
 	for seed := range *seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t)

@@ -28,6 +28,7 @@ type life struct {
 // Whatever happens, no volume of a voter is deleted, the operator never gives up the quorum, and
 // in the end there are as many members as are wanted.
 func TestRandomLives(t *testing.T) {
+	t.Parallel()
 	for seed := range *seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			l := &life{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 1)), writes: &writes{}, lag: &lagging{}}

@@ -30,11 +30,13 @@ func (w *world) failMachine(pod string) {
 }
 
 // endPod is a kubelet that ends a pod which is deleted, if there is one.
-func (w *world) endPod(pod *corev1.Pod) {
+func (w *world) endPod(s *scene, pod *corev1.Pod) {
+	w.t.Helper()
 	w.mu.Lock()
 	failed := w.failed[pod.Name]
 	w.mu.Unlock()
 	if pod.Spec.NodeName != "" && !failed {
+		s.touched = true
 		w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, pod, client.GracePeriodSeconds(0))))
 	}
 }

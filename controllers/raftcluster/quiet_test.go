@@ -65,6 +65,7 @@ func deaths() map[string]func(int) death {
 // a roll-out, wakes, loses its RaftCluster and is adopted: the same group, the same volumes,
 // and no pod is stopped but by the hibernation.
 func TestCrashAtAnyWriteOfTheQuietLife(t *testing.T) {
+	t.Parallel()
 	for name, dies := range deaths() {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

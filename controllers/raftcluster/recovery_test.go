@@ -119,6 +119,7 @@ func TestFaultStaysUntilTheMemberIsWell(t *testing.T) {
 
 // Faults that no restart mends are told, and nothing is restarted.
 func TestNoRestartWhereNoneHelps(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		health  nodeapi.Health
 		reason  string

@@ -13,6 +13,7 @@ import (
 // A decision that rests on what a cache said long ago deletes nothing: the pod serves by
 // now, it is another one, or somebody wants something else of the cluster.
 func TestRestartIsConfirmedPastTheCache(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		change  func(o *observe.Observed, a *plan.Action)

@@ -39,6 +39,7 @@ func TestStuckRollOutBlocksNoReplacement(t *testing.T) {
 // A node that is too new for the others stops the roll-out at the first member, with what to
 // do; doing it brings back what was.
 func TestVersionsThatAreTooFarApart(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ from, to, reason string }{
 		{"v1.0.0", "v1.4.0", v1alpha1.ReasonVersionSkew},
 		{"v1.4.0", "v1.0.0", v1alpha1.ReasonDowngradeRefused},

@@ -1,6 +1,7 @@
 package raftcluster
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -237,24 +238,27 @@ func TestRemovedVolumesAreRetained(t *testing.T) {
 
 // The RaftCluster is deleted while a member joins, and made anew: the group says how far it was.
 func TestTakenUpInTheMiddleOfAChange(t *testing.T) {
+	t.Parallel()
 	for wish, members := range map[int32][]int64{3: {1, 2, 3}, 4: {1, 2, 3, 4}} {
-		w := newWorld(t)
-		w.create("demo", nil)
-		r := w.reconciler(w.c)
-		w.until(r, "demo", "stable", stable)
-		w.feed = 1 << 30
-		w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 4 })
-		old := w.until(r, "demo", "learning", func(c *v1alpha1.RaftCluster) bool {
-			return c.Status.Change != nil && c.Status.Change.Step == v1alpha1.StepPromoting
+		t.Run(fmt.Sprintf("wish %d", wish), func(t *testing.T) {
+			w := newWorld(t)
+			w.create("demo", nil)
+			r := w.reconciler(w.c)
+			w.until(r, "demo", "stable", stable)
+			w.feed = 1 << 30
+			w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 4 })
+			old := w.until(r, "demo", "learning", func(c *v1alpha1.RaftCluster) bool {
+				return c.Status.Change != nil && c.Status.Change.Step == v1alpha1.StepPromoting
+			})
+			w.deleteCluster("demo")
+			w.create("demo", func(c *v1alpha1.RaftCluster) { c.Spec.Replicas = wish })
+			w.feed = 2
+			c := w.until(r, "demo", "settled", settledWith(wish))
+			w.wantMembers(c, members...)
+			if c.Status.ClusterID != old.Status.ClusterID {
+				t.Error("it is another group")
+			}
 		})
-		w.deleteCluster("demo")
-		w.create("demo", func(c *v1alpha1.RaftCluster) { c.Spec.Replicas = wish })
-		w.feed = 2
-		c := w.until(r, "demo", "settled", settledWith(wish))
-		w.wantMembers(c, members...)
-		if c.Status.ClusterID != old.Status.ClusterID {
-			t.Error("it is another group")
-		}
 	}
 }
 

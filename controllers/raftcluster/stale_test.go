@@ -93,6 +93,7 @@ func TestStaleCacheDoesNotHideVolumes(t *testing.T) {
 // With caches that lag by up to four passes the operator gets there all the same: one ID,
 // each object once, no restart that was not due.
 func TestStaleCacheDoesNoHarm(t *testing.T) {
+	t.Parallel()
 	for by := 1; by <= 4; by++ {
 		t.Run(fmt.Sprintf("lag %d", by), func(t *testing.T) {
 			w := newWorld(t)

@@ -3,6 +3,7 @@ package raftcluster
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -34,14 +35,23 @@ import (
 
 var config *rest.Config
 
+// worldsAtOnce is how many worlds live at a time beside the one API server, unless -parallel says
+// otherwise: a life goes back and forth between test, API server and etcd, so two would leave
+// two cores idle for a part of the time.
+const worldsAtOnce = "4"
+
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
+	if err := flag.Set("test.parallel", worldsAtOnce); err != nil {
+		panic(err) // the testing package knows the flag
+	}
 	apitest.Main(m, func(c *rest.Config) { config = c })
 }
 
 // world is what surrounds the operator: a real API server, and in place of what runs
 // only on real nodes a model of it. step does what the StatefulSet controller and the
-// kubelets do; the nodes answer over real HTTP. Its clock stands still but for tests.
+// kubelets do; the nodes answer over real HTTP. Its clock stands still but for tests. Each
+// world has a namespace and operators of its own.
 type world struct {
 	t   *testing.T
 	ctx context.Context
@@ -94,7 +104,17 @@ type node struct {
 	files    files     // what it has read of that
 }
 
+// newWorld gives a world that lives beside those of other tests: all that it makes is in its
+// namespace, or has that for a name. A test has one world, or one for each of its subtests.
 func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Parallel()
+	return newLoneWorld(t)
+}
+
+// newLoneWorld gives a world for a test that no other test may run beside: it changes what
+// the API server knows, or measures time.
+func newLoneWorld(t *testing.T) *world {
 	t.Helper()
 	scheme, err := Scheme()
 	if err != nil {
@@ -205,71 +225,120 @@ func (w *world) must(err error) {
 
 // --- what Kubernetes does
 
+// scene is what there is in the world's namespace. A step lists each kind once, and again only
+// after it has created or deleted something itself: the API server's time is most of a life's.
+type scene struct {
+	sets    []appsv1.StatefulSet
+	pods    []corev1.Pod
+	claims  []corev1.PersistentVolumeClaim
+	touched bool // the world has changed it
+}
+
+func (w *world) look() *scene {
+	w.t.Helper()
+	var sets appsv1.StatefulSetList
+	var pods corev1.PodList
+	var claims corev1.PersistentVolumeClaimList
+	for _, list := range []client.ObjectList{&sets, &pods, &claims} {
+		w.must(w.c.List(w.ctx, list, client.InNamespace(w.ns)))
+	}
+	return &scene{sets: sets.Items, pods: pods.Items, claims: claims.Items}
+}
+
+func (w *world) lookAgain(s *scene) *scene {
+	w.t.Helper()
+	if !s.touched {
+		return s
+	}
+	return w.look()
+}
+
+func (s *scene) hasPod(name string) bool {
+	return slices.ContainsFunc(s.pods, func(p corev1.Pod) bool { return p.Name == name })
+}
+
+func (s *scene) claim(name string) *corev1.PersistentVolumeClaim {
+	for i := range s.claims {
+		if s.claims[i].Name == name {
+			return &s.claims[i]
+		}
+	}
+	return nil
+}
+
 // step does once what is to be done by the StatefulSet controller and the kubelets.
 func (w *world) step() {
 	w.t.Helper()
-	var sets appsv1.StatefulSetList
-	w.must(w.c.List(w.ctx, &sets, client.InNamespace(w.ns)))
-	for i := range sets.Items {
-		w.stepSet(&sets.Items[i])
+	s := w.look()
+	for i := range s.sets {
+		w.stepSet(s, &s.sets[i])
 	}
-	w.collectGarbage(sets.Items)
-	w.stepClaims()
+	s = w.lookAgain(s)
+	w.collectGarbage(s)
+	s = w.lookAgain(s)
+	w.stepClaims(s.claims)
 	w.signCertificates()
 	w.mountFiles()
 	w.mu.Lock()
 	w.stepGroup()
 	w.elect()
 	w.mu.Unlock()
-	var pods corev1.PodList
-	w.must(w.c.List(w.ctx, &pods, client.InNamespace(w.ns)))
-	for i := range pods.Items {
-		w.stepPod(&pods.Items[i])
+	for i := range s.pods {
+		w.stepPod(&s.pods[i])
 	}
 }
 
 // collectGarbage ends the pods of StatefulSets that are gone, and lets go of claims that
 // nobody uses.
-func (w *world) collectGarbage(sets []appsv1.StatefulSet) {
+func (w *world) collectGarbage(s *scene) {
+	w.t.Helper()
 	owned := map[types.UID]bool{}
-	for i := range sets {
-		owned[sets[i].UID] = true
+	for i := range s.sets {
+		owned[s.sets[i].UID] = true
 	}
-	var pods corev1.PodList
-	w.must(w.c.List(w.ctx, &pods, client.InNamespace(w.ns), client.HasLabels{v1alpha1.LabelMember}))
 	used := map[string]bool{}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
+	for i := range s.pods {
+		pod := &s.pods[i]
+		if _, ours := pod.Labels[v1alpha1.LabelMember]; !ours {
+			continue
+		}
 		if owner := metav1.GetControllerOf(pod); owner != nil && !owned[owner.UID] {
-			if pod.DeletionTimestamp == nil {
-				w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, pod)))
-			}
-			w.mu.Lock()
-			delete(w.nodes, pod.Name)
-			w.mu.Unlock()
-			w.endPod(pod)
+			w.orphan(s, pod)
 			continue
 		}
 		if pod.DeletionTimestamp != nil {
-			w.endPod(pod)
+			w.endPod(s, pod)
 		}
 		used[v1alpha1.VolumeName+"-"+pod.Name] = true
 	}
-	var claims corev1.PersistentVolumeClaimList
-	w.must(w.c.List(w.ctx, &claims, client.InNamespace(w.ns)))
-	for i := range claims.Items {
-		claim := &claims.Items[i]
+	for i := range s.claims {
+		claim := &s.claims[i]
 		if claim.DeletionTimestamp != nil && !used[claim.Name] && len(claim.Finalizers) > 0 {
+			s.touched = true
 			claim.Finalizers = nil
 			w.must(client.IgnoreNotFound(w.c.Update(w.ctx, claim)))
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.watchVolumes(claims.Items)
+	w.watchVolumes(s.claims)
 }
 
-func (w *world) stepSet(set *appsv1.StatefulSet) {
+// orphan ends a pod whose StatefulSet is gone, and its node.
+func (w *world) orphan(s *scene, pod *corev1.Pod) {
+	w.t.Helper()
+	if pod.DeletionTimestamp == nil {
+		s.touched = true
+		w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, pod)))
+	}
+	w.mu.Lock()
+	delete(w.nodes, pod.Name)
+	w.mu.Unlock()
+	w.endPod(s, pod)
+}
+
+func (w *world) stepSet(s *scene, set *appsv1.StatefulSet) {
+	w.t.Helper()
 	if set.Status.ObservedGeneration != set.Generation {
 		set.Status.ObservedGeneration = set.Generation
 		if err := w.c.Status().Update(w.ctx, set); !apierrors.IsConflict(err) {
@@ -278,16 +347,21 @@ func (w *world) stepSet(set *appsv1.StatefulSet) {
 	}
 	name := set.Name + "-0"
 	if *set.Spec.Replicas == 0 {
-		w.stop(name)
+		w.stop(s, name)
 		return
 	}
-	claim := set.Spec.VolumeClaimTemplates[0].DeepCopy()
-	claim.Name, claim.Namespace = claim.Name+"-"+name, w.ns
-	if err := w.c.Create(w.ctx, claim); apierrors.IsAlreadyExists(err) {
-		w.must(w.c.Get(w.ctx, client.ObjectKeyFromObject(claim), claim))
-	} else {
-		w.must(err)
+	template := &set.Spec.VolumeClaimTemplates[0]
+	claim := s.claim(template.Name + "-" + name)
+	if claim == nil {
+		s.touched = true
+		claim = template.DeepCopy()
+		claim.Name, claim.Namespace = claim.Name+"-"+name, w.ns
+		w.must(w.c.Create(w.ctx, claim))
 	}
+	if s.hasPod(name) {
+		return
+	}
+	s.touched = true
 	pod := &corev1.Pod{ObjectMeta: *set.Spec.Template.ObjectMeta.DeepCopy(), Spec: *set.Spec.Template.Spec.DeepCopy()}
 	pod.Name, pod.Namespace = name, w.ns
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
@@ -296,10 +370,8 @@ func (w *world) stepSet(set *appsv1.StatefulSet) {
 	if w.placed {
 		pod.Spec.NodeName = w.machine(name)
 	}
-	if err := w.c.Create(w.ctx, pod); !apierrors.IsAlreadyExists(err) {
-		w.must(err)
-		w.start(pod, claim.UID)
-	}
+	w.must(w.c.Create(w.ctx, pod))
+	w.start(pod, claim.UID)
 }
 
 // start runs a node for a pod.
@@ -340,9 +412,13 @@ func (w *world) start(pod *corev1.Pod, claim types.UID) {
 	w.nodes[pod.Name] = n
 }
 
-// stop ends a pod and its node.
-func (w *world) stop(name string) {
-	w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}})))
+// stop ends a pod, if there is one, and its node.
+func (w *world) stop(s *scene, name string) {
+	w.t.Helper()
+	if s.hasPod(name) {
+		s.touched = true
+		w.must(client.IgnoreNotFound(w.c.Delete(w.ctx, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: w.ns}})))
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.nodes[name] = nil

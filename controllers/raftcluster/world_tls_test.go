@@ -13,8 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/quorate/quorate/node/nodeapi"
 )
@@ -95,20 +94,23 @@ func (w *world) mountFiles() {
 		}
 	}
 	w.mu.Unlock()
+	if len(mounts) == 0 {
+		return
+	}
+	var list corev1.SecretList
+	w.must(w.c.List(w.ctx, &list, client.InNamespace(w.ns)))
+	secrets := map[string]map[string][]byte{}
+	for i := range list.Items {
+		secrets[list.Items[i].Name] = list.Items[i].Data
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for pod, n := range mounts {
-		var s corev1.Secret
-		err := w.c.Get(w.ctx, types.NamespacedName{Namespace: w.ns, Name: n.secret}, &s)
-		if apierrors.IsNotFound(err) && n.files.cert != nil {
-			continue // the kubelet keeps the former files
-		}
-		if err != nil {
-			w.t.Errorf("pod %s cannot start: %v", pod, err)
-			continue
-		}
-		if f, ok := readFiles(s.Data); ok {
-			w.mu.Lock()
+		data, there := secrets[n.secret]
+		if f, ok := readFiles(data); ok {
 			n.files = f
-			w.mu.Unlock()
+		} else if !there && n.files.cert == nil { // else the kubelet keeps the former files
+			w.t.Errorf("pod %s cannot start: there is no Secret %s", pod, n.secret)
 		}
 	}
 }
