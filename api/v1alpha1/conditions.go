@@ -22,26 +22,29 @@ const (
 
 // Reasons of Progressing.
 const (
-	ReasonStable                = "Stable"                // False: everything is as wanted
-	ReasonCreating              = "Creating"              // True: objects of members are being created
-	ReasonRollingOut            = "RollingOut"            // True: members get a changed pod, one at a time
-	ReasonRecovering            = "Recovering"            // True: a member with a fault is being restarted
-	ReasonScaling               = "Scaling"               // True: members join or leave, one at a time
-	ReasonReplacing             = "Replacing"             // True: a member takes the place of one that cannot be mended
-	ReasonWaitingForMembers     = "WaitingForMembers"     // True: a member is starting or catching up
-	ReasonPaused                = "Paused"                // False: spec.paused
-	ReasonHibernating           = "Hibernating"           // True: spec.hibernated, pods are being stopped
-	ReasonWaking                = "Waking"                // True: StatefulSets without pods get their pods back
-	ReasonExpandingVolumes      = "ExpandingVolumes"      // True: volumes grow to spec.storage.size
-	ReasonExpansionFailed       = "ExpansionFailed"       // False: a volume does not grow; whoever provides it says why
-	ReasonExpansionNotSupported = "ExpansionNotSupported" // False: a volume cannot grow to spec.storage.size
-	ReasonRolloutStuck          = "RolloutStuck"          // False: a member does not get well with the changed pod
-	ReasonRolloutBlocked        = "RolloutBlocked"        // False: a change waits because another member is not well
-	ReasonVersionSkew           = "VersionSkew"           // False: the changed pod's node is too new for the other members
-	ReasonDowngradeRefused      = "DowngradeRefused"      // False: the changed pod's node is too old for what the group has written
-	ReasonScaleBlocked          = "ScaleBlocked"          // False: members do not join or leave because another member is not well
-	ReasonMembershipStuck       = "MembershipStuck"       // False: a change of the membership takes very long
-	ReasonMembershipUnclear     = "MembershipUnclear"     // False: the group has a member that the RaftCluster does not know
+	ReasonStable            = "Stable"            // False: everything is as wanted
+	ReasonCreating          = "Creating"          // True: objects of members are being created
+	ReasonRollingOut        = "RollingOut"        // True: members get a changed pod, one at a time
+	ReasonRecovering        = "Recovering"        // True: a member with a fault is being restarted
+	ReasonScaling           = "Scaling"           // True: members join or leave, one at a time
+	ReasonReplacing         = "Replacing"         // True: a member takes the place of one that cannot be mended
+	ReasonMoving            = "Moving"            // True: a member on another volume takes the place of one whose volume is not as wanted
+	ReasonWaitingForMembers = "WaitingForMembers" // True: a member is starting or catching up
+	ReasonPaused            = "Paused"            // False: spec.paused
+	ReasonHibernating       = "Hibernating"       // True: spec.hibernated, pods are being stopped
+	ReasonWaking            = "Waking"            // True: StatefulSets without pods get their pods back
+	ReasonExpandingVolumes  = "ExpandingVolumes"  // True: volumes grow to spec.storage.size
+	ReasonExpansionFailed   = "ExpansionFailed"   // False: a volume does not grow; whoever provides it says why
+	ReasonVolumeMismatch    = "VolumeMismatch"    // False: a volume is not as wanted, and no new member would help
+	ReasonVolumePending     = "VolumePending"     // False: a member does not join, because its claim gets no volume
+	ReasonMoveBlocked       = "MoveBlocked"       // False: a member is not moved to another volume because another one is not well
+	ReasonRolloutStuck      = "RolloutStuck"      // False: a member does not get well with the changed pod
+	ReasonRolloutBlocked    = "RolloutBlocked"    // False: a change waits because another member is not well
+	ReasonVersionSkew       = "VersionSkew"       // False: the changed pod's node is too new for the other members
+	ReasonDowngradeRefused  = "DowngradeRefused"  // False: the changed pod's node is too old for what the group has written
+	ReasonScaleBlocked      = "ScaleBlocked"      // False: members do not join or leave because another member is not well
+	ReasonMembershipStuck   = "MembershipStuck"   // False: a change of the membership takes very long
+	ReasonMembershipUnclear = "MembershipUnclear" // False: the group has a member that the RaftCluster does not know
 
 	ReasonReplacementLacksEvidence   = "ReplacementLacksEvidence"   // False: a member is not replaced, because nothing says that its own volume is the cause
 	ReasonReplacementBudgetExhausted = "ReplacementBudgetExhausted" // False: a member is not replaced, because as many were as are allowed

@@ -43,15 +43,27 @@ func (s *RaftClusterStatus) Joining(id int64) bool {
 	case c.Kind == ChangeAbandon:
 		return c.Leaving == id
 	}
-	return c.Joining == id && c.Step != StepCleaningUp
+	return c.Joining == id && (c.Step == StepAdding || c.Step == StepPromoting)
 }
 
-// Staying is the number of members that are to stay: one that joins counts, one that leaves
-// does not.
+// Stays tells whether a member is one of those that are to stay: one that joins is, and one that
+// leaves is not. One that moves to another volume stays until the other has its vote: it serves.
+func (s *RaftClusterStatus) Stays(id int64) bool {
+	c := s.Change
+	switch {
+	case c == nil:
+		return true
+	case c.Kind == ChangeMove && s.Joining(c.Joining):
+		return c.Joining != id
+	}
+	return c.Leaving != id
+}
+
+// Staying is the number of members that are to stay.
 func (s *RaftClusterStatus) Staying() int32 {
 	n := int32(0)
 	for i := range s.Members {
-		if s.Change == nil || s.Change.Leaving != s.Members[i].ID {
+		if s.Stays(s.Members[i].ID) {
 			n++
 		}
 	}

@@ -92,13 +92,15 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity('64Mi')) >= 0",messageExpression="'storage.size: ' + string(self.size) + ' is too small for a log; at least 64Mi is needed'"
 // +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",messageExpression="'storage.size: cannot shrink from ' + string(oldSelf.size) + ' to ' + string(self.size) + '; a volume only grows, so keep the size or create a new cluster'"
-// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",messageExpression="'storage.storageClassName: cannot change from ' + (has(oldSelf.storageClassName) ? '\"' + oldSelf.storageClassName + '\"' : 'the default class') + ' to ' + (has(self.storageClassName) ? '\"' + self.storageClassName + '\"' : 'the default class') + '; existing volumes keep their class, so create a new cluster'"
 type StorageSpec struct {
-	// size of each member's volume; it never shrinks.
+	// size of each member's volume; it never shrinks. Volumes grow where their class allows it; else
+	// members are replaced by new ones on larger volumes, one at a time.
 	// +kubebuilder:default="1Gi"
 	// +optional
 	Size resource.Quantity `json:"size,omitempty"`
-	// storageClassName of the volumes; without it, the default class. It never changes.
+	// storageClassName of the volumes. It may change: members whose volume has another class are
+	// replaced by new ones, one at a time. Without it, new volumes get the default class, and the
+	// others stay as they are.
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	StorageClassName *string `json:"storageClassName,omitempty"`

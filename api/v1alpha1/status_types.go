@@ -106,7 +106,7 @@ type MemberStatus struct {
 }
 
 // ChangeKind says what a change of the membership is for.
-// +kubebuilder:validation:Enum=ScaleUp;ScaleDown;Replace;Abandon
+// +kubebuilder:validation:Enum=ScaleUp;ScaleDown;Replace;Move;Abandon
 type ChangeKind string
 
 // The kinds of changes.
@@ -114,6 +114,7 @@ const (
 	ChangeScaleUp   ChangeKind = "ScaleUp"   // a member joins
 	ChangeScaleDown ChangeKind = "ScaleDown" // a member leaves
 	ChangeReplace   ChangeKind = "Replace"   // a member joins and takes the place of another
+	ChangeMove      ChangeKind = "Move"      // a member on another volume joins and takes the place of one that is well
 	ChangeAbandon   ChangeKind = "Abandon"   // a member that was to join is taken away before it has a vote
 )
 
@@ -131,7 +132,7 @@ const (
 
 // MembershipChange is a change of the group's members that is under way.
 type MembershipChange struct {
-	// kind is ScaleUp, ScaleDown, Replace or Abandon.
+	// kind is ScaleUp, ScaleDown, Replace, Move or Abandon.
 	// +required
 	Kind ChangeKind `json:"kind,omitempty"`
 	// step is Adding, Promoting, Removing or CleaningUp.

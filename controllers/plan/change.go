@@ -43,7 +43,7 @@ func (p *pass) addJoiner(c *v1alpha1.MembershipChange) *Decision {
 	m := p.Member(c.Joining)
 	switch {
 	case m.Status == nil || m.Status.Incarnation == "":
-		return p.wait(c, "it has not started yet"+trouble(m))
+		return p.awaitStart(c, m)
 	case m.Latched.Incarnation == "":
 		return p.step(Action{Kind: LatchFounder, Member: m.ID, Incarnation: m.Status.Incarnation}, "its volume is "+m.Status.Incarnation)
 	case p.Claim(m) == nil:
@@ -59,23 +59,33 @@ func (p *pass) addJoiner(c *v1alpha1.MembershipChange) *Decision {
 }
 
 // promoteJoiner makes a voter of a learner that has caught up. Where it takes another's
-// place, that one goes in the same step, so that the group is never smaller or larger.
+// place, that one goes in the same step, so that the group is never smaller or larger. Only a
+// leader that is the only voter goes in a step of its own: it has nobody else to hand over to.
 func (p *pass) promoteJoiner(c *v1alpha1.MembershipChange) *Decision {
 	m, info := p.Member(c.Joining), p.Info(c.Joining)
 	leaving := p.Member(c.Leaving)
-	switch {
+	leads := leaving != nil && p.leads(leaving)
+	switch unwell := p.unwell(c.Leaving); {
 	case !p.Served() || !p.Settled():
 		return p.wait(c, p.unsettled())
 	case info == nil: // somebody took it out of the group
 		return p.latchChange(p.begin(v1alpha1.ChangeAbandon, v1alpha1.StepRemoving, 0, m.ID, c.Reason), "it is not in the group any more")
 	case info.Suffrage == nodeapi.SuffrageVoter && p.Info(c.Leaving) == nil:
 		return p.promoted(c)
-	case leaving != nil && p.leads(leaving):
-		return p.handOver(leaving)
+	case info.Suffrage == nodeapi.SuffrageVoter:
+		next := *c
+		next.Step = v1alpha1.StepRemoving
+		return p.latchChange(&next, "it has a vote, and the other one leaves next")
 	case !p.Well(m) || !p.CaughtUp(m):
 		return p.wait(c, "it has not caught up with the others yet"+trouble(m))
 	case !p.wouldServe(c.Joining, c.Leaving):
 		return p.wait(c, "too few of the voters that there would be are well")
+	case c.Kind == v1alpha1.ChangeMove && unwell != nil:
+		return p.wait(c, "member "+unwell.Name+" is not well"+p.whyUnwell(unwell))
+	case leads && len(p.Voters()) == 1:
+		return p.step(Action{Kind: ChangeVoters, Promote: c.Joining}, "it gets a vote, so that the leader can hand over to it")
+	case leads:
+		return p.handOver(leaving)
 	}
 	return p.step(Action{Kind: ChangeVoters, Promote: c.Joining, Remove: c.Leaving}, "it gets a vote")
 }
@@ -130,17 +140,17 @@ func (p *pass) abandon(c *v1alpha1.MembershipChange) *Decision {
 
 func (p *pass) whyAbandon(c *v1alpha1.MembershipChange, joiner *observe.Member) string {
 	voters, want := len(p.Voters()), int(p.Cluster.Spec.Replicas)
-	replaces := c.Kind == v1alpha1.ChangeReplace
+	replaces := c.Leaving != 0
 	victim := p.Member(c.Leaving)
 	switch f := p.Fault(joiner); {
 	case f != nil && p.needsAnotherID(joiner, f):
 		return "it has the fault " + f.Kind + ": " + f.Message
 	case !replaces && want <= voters, replaces && want < voters:
 		return fmt.Sprintf("spec.replicas is %d", want)
-	case replaces && victim != nil && p.Well(victim):
+	case c.Kind == v1alpha1.ChangeReplace && victim != nil && p.Well(victim):
 		return "member " + victim.Name + " is well again"
 	}
-	return ""
+	return p.whyOtherVolume(c, joiner)
 }
 
 // begin gives a change that begins now.
@@ -196,7 +206,7 @@ func (p *pass) about(c *v1alpha1.MembershipChange) string {
 	switch c.Kind {
 	case v1alpha1.ChangeScaleUp:
 		return "member " + joining + " joins"
-	case v1alpha1.ChangeReplace:
+	case v1alpha1.ChangeReplace, v1alpha1.ChangeMove:
 		return fmt.Sprintf("member %s takes the place of %s (%s)", joining, leaving, c.Reason)
 	case v1alpha1.ChangeAbandon:
 		return "member " + leaving + " does not join"
@@ -213,8 +223,11 @@ func (p *pass) changing() string {
 }
 
 func reasonOf(c *v1alpha1.MembershipChange) string {
-	if c.Kind == v1alpha1.ChangeReplace {
+	switch c.Kind {
+	case v1alpha1.ChangeReplace:
 		return v1alpha1.ReasonReplacing
+	case v1alpha1.ChangeMove:
+		return v1alpha1.ReasonMoving
 	}
 	return v1alpha1.ReasonScaling
 }

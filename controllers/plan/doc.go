@@ -56,6 +56,7 @@
 //     leader's, so a vote never counts that knows less than a voter's. Its volume is in its
 //     slot and in the group's configuration under its incarnation: another volume under
 //     its ID has no vote, and it is given another ID (needsAnotherID).
+//     A move to another volume is such a join too: no ID ever has two volumes.
 //  3. Whoever leaves does so by the group's own decision, which needs a majority of those
 //     before and of those after. The rules ask for it only when the voters that would
 //     be left have a quorum that is well, caught up and led (wouldServe).

@@ -62,6 +62,34 @@ func (p *pass) unwell(except int64) *observe.Member {
 	return nil
 }
 
+// intent is a change that is about to begin, as its gates speak of it.
+type intent struct {
+	reason, blocked string // of Progressing, while it waits and while a person should act
+	before, not     string // that it begins, and that it does not
+}
+
+// mayChange tells whether a change that can wait may begin: all voters but the excepted one, 0 for
+// none, are well and have the wanted pod. What does not hold is noted.
+func (p *pass) mayChange(except int64, x intent) bool {
+	m := p.unwell(except)
+	switch {
+	case !p.Served():
+		p.note(true, x.reason, "waiting for a leader that a quorum follows, before "+x.before)
+	case !p.Settled():
+		p.note(true, x.reason, "waiting for the group to settle an earlier change, before "+x.before)
+	case m != nil && p.whyUnwell(m) != "":
+		p.note(false, x.blocked, x.not+" while member "+m.Name+" is not well"+p.whyUnwell(m))
+	case m != nil:
+		p.note(true, x.reason, "waiting for member "+m.Name+" to get well and to catch up, before "+x.before)
+	case p.nextOutdated() != nil:
+		p.note(true, x.reason, "waiting for the roll-out of a changed pod, before "+x.before)
+	default:
+		return true
+	}
+	p.soon(PollBusy)
+	return false
+}
+
 // whyUnwell says why a member is not well, in brackets; empty when that is not known.
 func (p *pass) whyUnwell(m *observe.Member) string {
 	if f := p.Fault(m); f != nil {

@@ -74,6 +74,7 @@ var rules = []rule{
 	restartFaultyMembers,
 	replaceMembers,
 	scale,
+	unlessChanging(moveMembers),
 	unlessChanging(rollOut),
 }
 

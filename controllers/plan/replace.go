@@ -77,7 +77,7 @@ func (p *pass) replace(m *observe.Member, f *observe.Fault) *Decision {
 	switch {
 	case c == nil:
 		next.Joining = p.newID()
-	case c.Kind == v1alpha1.ChangeScaleUp && p.Cluster.Status.Joining(c.Joining):
+	case (c.Kind == v1alpha1.ChangeScaleUp || c.Kind == v1alpha1.ChangeMove) && p.Cluster.Status.Joining(c.Joining):
 		// The member that joins anyway takes the place of the ill one.
 		next.Joining, next.Step = c.Joining, c.Step
 	default:

@@ -52,26 +52,14 @@ func (p *pass) mayScale(victim *observe.Member, how string) bool {
 	except := int64(0)
 	if victim != nil && p.ill(victim) {
 		except = victim.ID
+		if p.Served() && p.Settled() && p.wouldServe(0, except) {
+			return true
+		}
 	}
-	m := p.unwell(except)
-	switch {
-	case !p.Served():
-		p.note(true, v1alpha1.ReasonScaling, "waiting for a leader that a quorum follows, before the group is scaled "+how)
-	case !p.Settled():
-		p.note(true, v1alpha1.ReasonScaling, "waiting for the group to settle an earlier change, before it is scaled "+how)
-	case except != 0 && p.wouldServe(0, except):
-		return true
-	case m != nil && p.whyUnwell(m) != "":
-		p.note(false, v1alpha1.ReasonScaleBlocked, "the group is not scaled "+how+" while member "+m.Name+" is not well"+p.whyUnwell(m))
-	case m != nil:
-		p.note(true, v1alpha1.ReasonScaling, "waiting for member "+m.Name+" to get well and to catch up, before the group is scaled "+how)
-	case except == 0 && p.nextOutdated() != nil:
-		p.note(true, v1alpha1.ReasonScaling, "waiting for the roll-out of a changed pod, before the group is scaled "+how)
-	default:
-		return true
-	}
-	p.soon(PollBusy)
-	return false
+	return p.mayChange(except, intent{
+		reason: v1alpha1.ReasonScaling, blocked: v1alpha1.ReasonScaleBlocked,
+		before: "the group is scaled " + how, not: "the group is not scaled " + how,
+	})
 }
 
 // newID is an ID that no member ever had.

@@ -40,18 +40,21 @@ func fixed(o *observe.Observed, claim *corev1.PersistentVolumeClaim) string {
 	return ""
 }
 
-// noteVolumes tells of volumes that are not as wanted, and why.
+// noteVolumes tells of volumes that are not as wanted, and why. Of members that move, their rule
+// tells.
 func (p *pass) noteVolumes() {
 	var misplaced, failed, growing []string
 	for i := range p.Members {
-		claim := p.Claim(&p.Members[i])
-		if claim == nil {
+		m := &p.Members[i]
+		claim := p.Claim(m)
+		if claim == nil || p.Cluster.Status.Gone(m.ID) {
 			continue
 		}
 		how, bad := growth(claim)
 		switch why := p.misplaced(claim); {
-		case why != "":
-			misplaced = append(misplaced, why)
+		case why != "" && p.whyUnmoved(m, claim) != "":
+			misplaced = append(misplaced, why+p.whyUnmoved(m, claim))
+		case why != "": // its turn comes
 		case bad:
 			failed = append(failed, how)
 		case how != "":
@@ -62,7 +65,7 @@ func (p *pass) noteVolumes() {
 	case len(failed) > 0:
 		p.note(false, v1alpha1.ReasonExpansionFailed, strings.Join(failed, "; "))
 	case len(misplaced) > 0:
-		p.note(false, v1alpha1.ReasonExpansionNotSupported, strings.Join(misplaced, "; "))
+		p.note(false, v1alpha1.ReasonVolumeMismatch, strings.Join(misplaced, "; "))
 	case len(growing) > 0:
 		p.note(true, v1alpha1.ReasonExpandingVolumes, strings.Join(growing, "; "))
 	}
@@ -92,17 +95,4 @@ func growth(claim *corev1.PersistentVolumeClaim) (how string, failed bool) {
 		return fmt.Sprintf("the volume of the claim %s does not grow from %s to %s: %s", claim.Name, has.String(), asks.String(), s), true
 	}
 	return how, false
-}
-
-// misplaced says why what is wanted needs another volume than a claim's; empty: it does not.
-func (p *pass) misplaced(claim *corev1.PersistentVolumeClaim) string {
-	if class := p.Cluster.Spec.Storage.StorageClassName; class != nil && *class != observe.ClassOf(claim) {
-		return fmt.Sprintf("the claim %s is of the StorageClass %q, wanted is %q", claim.Name, observe.ClassOf(claim), *class)
-	}
-	if p.TooSmall(claim) {
-		if why := fixed(p.Observed, claim); why != "" {
-			return fmt.Sprintf("the claim %s cannot grow to %s: %s", claim.Name, p.Cluster.Spec.Storage.Size.String(), why)
-		}
-	}
-	return ""
 }

@@ -32,7 +32,8 @@ func TestRandomLives(t *testing.T) {
 	for seed := range *seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			l := &life{world: newWorld(t), random: rand.New(rand.NewPCG(seed, 1)), writes: &writes{}, lag: &lagging{}}
-			l.create("demo", nil)
+			l.create("demo", func(c *v1alpha1.RaftCluster) { c.Spec.Storage.StorageClassName = l.class(true) })
+			l.otherClass()
 			l.freshOperator()
 			l.run(60, stable)
 			for range 12 {
@@ -45,6 +46,7 @@ func TestRandomLives(t *testing.T) {
 				t.Fatalf("it does not come to rest: %v\nstatus %+v\nevents %v", l.log, l.get("demo").Status, l.events)
 			}
 			l.wantMembers(c, idsOf(c)...)
+			l.wantClasses(c)
 			t.Logf("%v; %d writes; changes %v", l.log, l.writes.done, l.changes)
 		})
 	}
@@ -122,7 +124,7 @@ func isBootstrapped(e string) bool {
 func (l *life) act() string {
 	l.t.Helper()
 	c := l.get("demo")
-	switch l.random.IntN(9) {
+	switch l.random.IntN(10) {
 	case 0, 1, 2:
 		n := int32(1 + l.random.IntN(5)) //nolint:gosec // small
 		l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = n })
@@ -142,6 +144,10 @@ func (l *life) act() string {
 			l.writes.dies = nil
 		}
 		return fmt.Sprintf("the operator dies at writes: %t", l.writes.dies != nil)
+	case 7:
+		class := []string{l.ns, l.ns + other}[l.random.IntN(2)]
+		l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Storage.StorageClassName = &class })
+		return "StorageClass " + class
 	}
 	if l.random.IntN(2) == 0 {
 		return l.moveLeader()
@@ -181,11 +187,12 @@ func (l *life) moveLeader() string {
 	return "the leader stays"
 }
 
-// rest ends all troubles but the member that is ill.
+// rest ends all troubles but the member that is ill. Whoever is on the first StorageClass moves.
 func (l *life) rest() {
 	l.refuse, l.lag.by, l.writes.dies = 0, 0, nil
 	l.freshOperator()
-	l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 3 })
+	class := l.ns + other
+	l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas, s.Storage.StorageClassName = 3, &class })
 	if l.ill != "" && l.pod(l.ill) == nil {
 		l.ill = ""
 	}

@@ -62,6 +62,10 @@ func TestManagerWithTheRightsOfItsRole(t *testing.T) {
 	w.wait("expanded", func(c *v1alpha1.RaftCluster) bool {
 		return stable(c) && strings.HasPrefix(w.capacities(), "2Gi 2Gi 2Gi")
 	})
+	w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Storage.StorageClassName = w.otherClass() })
+	c = w.wait("moved", moved(1, 2, 3))
+	w.wantMembers(c, 5, 6, 7)
+	w.wantClasses(c)
 	w.installCertManager()
 	w.create("certs", byCertManager("ours"))
 	w.wait("signed by cert-manager", func(*v1alpha1.RaftCluster) bool { return w.secret("certs-3-tls") != nil })

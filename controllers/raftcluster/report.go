@@ -89,7 +89,7 @@ func statusOf(o *observe.Observed, d plan.Decision) v1alpha1.RaftClusterStatus {
 func reportMember(o *observe.Observed, m *observe.Member, s *v1alpha1.RaftClusterStatus) {
 	out := s.Member(m.ID)
 	out.Ready = o.Well(m)
-	if out.Ready && (s.Change == nil || s.Change.Leaving != m.ID) {
+	if out.Ready && s.Stays(m.ID) {
 		s.ReadyReplicas++
 	}
 	out.Role = ""

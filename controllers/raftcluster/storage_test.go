@@ -19,10 +19,12 @@ import (
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
 )
 
-// class makes a StorageClass and gives its name.
-func (w *world) class(expands bool) *string {
+// class makes the StorageClass that has the world's name, and gives that.
+func (w *world) class(expands bool) *string { return w.classOf(w.ns, expands) }
+
+func (w *world) classOf(name string, expands bool) *string {
 	w.t.Helper()
-	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: w.ns}, Provisioner: "model", AllowVolumeExpansion: &expands}
+	class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: "model", AllowVolumeExpansion: &expands}
 	w.must(w.c.Create(w.ctx, class))
 	return &class.Name
 }
@@ -33,6 +35,9 @@ func (w *world) stepClaims(claims []corev1.PersistentVolumeClaim) {
 	for i := range claims {
 		c := &claims[i]
 		asks, has := c.Spec.Resources.Requests[corev1.ResourceStorage], c.Status.Capacity[corev1.ResourceStorage]
+		if w.withoutVolume(c) {
+			continue
+		}
 		if c.Status.Phase == corev1.ClaimBound && has.Cmp(asks) >= 0 {
 			continue
 		}
@@ -46,6 +51,11 @@ func (w *world) stepClaims(claims []corev1.PersistentVolumeClaim) {
 			w.must(client.IgnoreNotFound(err))
 		}
 	}
+}
+
+// withoutVolume tells whether a claim waits for a volume that does not come.
+func (w *world) withoutVolume(claim *corev1.PersistentVolumeClaim) bool {
+	return claim.Spec.StorageClassName != nil && w.dry[*claim.Spec.StorageClassName] && claim.Status.Phase != corev1.ClaimBound
 }
 
 // capacities tells the size of each volume, by claim; of members that have left, nothing.
@@ -114,31 +124,29 @@ func TestExpansionFails(t *testing.T) {
 	w.until(r, "demo", "rolled", func(c *v1alpha1.RaftCluster) bool { return c.Status.Version == "node:2" && c.Status.Ready == "3/3" })
 }
 
-// Where the class does not allow it, or there is none, nothing is tried.
-func TestExpansionIsRefused(t *testing.T) {
+// Where the class does not allow it, or there is none, new members on larger volumes take the
+// places of the others, one after the other, whichever leads last.
+func TestVolumesThatCannotGrow(t *testing.T) {
 	t.Parallel()
 	for _, withClass := range []bool{true, false} {
 		t.Run(fmt.Sprintf("class %t", withClass), func(t *testing.T) {
 			w := newWorld(t)
-			why := "it has no StorageClass"
 			w.create("demo", func(c *v1alpha1.RaftCluster) {
 				if withClass {
 					c.Spec.Storage.StorageClassName = w.class(false)
-					why = fmt.Sprintf("its StorageClass %q does not allow volume expansion", w.ns)
 				}
 			})
 			r := w.reconciler(w.c)
-			w.until(r, "demo", "stable", stable)
+			before := w.until(r, "demo", "stable", stable)
 			w.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Storage.Size = resource.MustParse("2Gi") })
-			c := w.until(r, "demo", "refused", hasReason(v1alpha1.ConditionProgressing, v1alpha1.ReasonExpansionNotSupported))
-			if got := message(t, c, v1alpha1.ConditionProgressing); !strings.Contains(got, "the claim data-demo-2-0 cannot grow to 2Gi: "+why) {
-				t.Errorf("message: %s", got)
+			c := w.until(r, "demo", "moved", func(c *v1alpha1.RaftCluster) bool { return stable(c) && c.Status.Member(1) == nil })
+			w.wantMembers(c, 4, 5, 6)
+			if got := w.capacities(); got != "2Gi 2Gi 2Gi" || c.Status.ClusterID != before.Status.ClusterID {
+				t.Errorf("volumes have %s, the group is %s, was %s", got, c.Status.ClusterID, before.Status.ClusterID)
 			}
-			w.wantNoWrites("demo")
-			if got := w.capacities(); got != "1Gi 1Gi 1Gi" || w.restartsSeen() != 0 {
-				t.Errorf("volumes have %s, %d pods were restarted", got, w.restartsSeen())
+			if got := w.eventsOf(v1alpha1.ReasonVolumeExpanded); len(got) != 0 {
+				t.Errorf("Events: %v, want none", got)
 			}
-			w.wantObjects(c, 3)
 		})
 	}
 }

@@ -80,6 +80,7 @@ type world struct {
 	theirs  *theirs           // signs Certificates as cert-manager does; nil: nobody does
 	late    map[string]bool   // pods whose kubelets do not notice changed Secrets
 
+	dry    map[string]bool                        // StorageClasses that give no volumes
 	lies   map[string]func(*nodeapi.Status)       // what nodes tell wrongly, by pod
 	growth *corev1.PersistentVolumeClaimCondition // of volumes that are to grow and do not; nil: they do
 }
@@ -128,7 +129,7 @@ func newLoneWorld(t *testing.T) *world {
 		t: t, ctx: t.Context(), c: c, ns: apitest.Namespace(t, config),
 		now:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		volumes: map[types.UID]*volume{}, nodes: map[string]*node{}, late: map[string]bool{}, term: 1, boot: 3 * time.Second,
-		groups: map[string]*group{}, feed: 2, mayLose: map[uint64]bool{}, failed: map[string]bool{}, lies: map[string]func(*nodeapi.Status){},
+		groups: map[string]*group{}, feed: 2, mayLose: map[uint64]bool{}, failed: map[string]bool{}, dry: map[string]bool{}, lies: map[string]func(*nodeapi.Status){},
 	}
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
@@ -358,7 +359,7 @@ func (w *world) stepSet(s *scene, set *appsv1.StatefulSet) {
 		claim.Name, claim.Namespace = claim.Name+"-"+name, w.ns
 		w.must(w.c.Create(w.ctx, claim))
 	}
-	if s.hasPod(name) {
+	if s.hasPod(name) || w.withoutVolume(claim) { // then the scheduler finds no place for it
 		return
 	}
 	s.touched = true

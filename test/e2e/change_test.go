@@ -20,7 +20,6 @@ func TestBadWishes(t *testing.T) {
 		{"half a member", `{"spec":{"replicas":2.5}}`, "replicas"},
 		{"no member", `{"spec":{"replicas":0}}`, "replicas"},
 		{"too many members", `{"spec":{"replicas":11}}`, "replicas"},
-		{"another storage class", `{"spec":{"storage":{"storageClassName":"other"}}}`, "storageClassName"},
 		{"slow heartbeats", `{"spec":{"raft":{"heartbeatInterval":"2s"}}}`, "heartbeatInterval"},
 		{"unknown policy", `{"spec":{"storage":{"whenDeleted":"Shred"}}}`, "whenDeleted"},
 	} {

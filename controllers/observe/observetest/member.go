@@ -187,6 +187,10 @@ func changeObjects(m *observe.Member, key, value string) error {
 			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error", Message: "boom"}},
 			RestartCount:         5,
 		}}
+	case "asked-class": // by its claim template
+		m.Set.Spec.VolumeClaimTemplates[0].Spec.StorageClassName = &value
+	case "asked-size":
+		m.Set.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests = corev1.ResourceList{corev1.ResourceStorage: resource.MustParse(value)}
 	default:
 		return changeRunning(m, key, value)
 	}
