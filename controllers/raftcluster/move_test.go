@@ -60,7 +60,6 @@ func (w *world) wantChanges(want ...string) {
 }
 
 func TestChangeOfClassMovesOneAfterTheOther(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	r := w.ofAClass(3) // demo-1 leads
 	before := w.get("demo")
@@ -90,7 +89,6 @@ func TestChangeOfClassMovesOneAfterTheOther(t *testing.T) {
 }
 
 func TestOnlyMemberMoves(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	r := w.ofAClass(1)
 	w.wish(w.otherClass())
@@ -102,7 +100,6 @@ func TestOnlyMemberMoves(t *testing.T) {
 
 // A class that gives no volume is told, holds up no repair, and may be set back.
 func TestMoveToAClassWithoutVolumes(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	r := w.ofAClass(3)
 	was, dry := w.get("demo").Spec.Storage.StorageClassName, "dry"
@@ -138,7 +135,6 @@ func TestMoveToAClassWithoutVolumes(t *testing.T) {
 // The class is set back when one has moved and the next one joins: that one is taken away again,
 // and the first moves back.
 func TestMoveIsTakenBack(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	r := w.ofAClass(3)
 	was := w.get("demo").Spec.Storage.StorageClassName
@@ -156,7 +152,6 @@ func TestMoveIsTakenBack(t *testing.T) {
 
 // A member is lost while another one moves: the new one takes its place, and the other moves later.
 func TestMoveBecomesAReplacement(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	r := w.ofAClass(3)
 	w.feed = 1 << 30
@@ -206,7 +201,6 @@ func TestCrashAtAnyWriteOfAMove(t *testing.T) {
 
 // Nothing begins while the cluster is paused; what was paused in the middle goes on.
 func TestMoveIsPaused(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t)
 	r := w.ofAClass(3)
 	w.pause(true)
