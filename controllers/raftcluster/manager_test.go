@@ -66,9 +66,12 @@ func TestManagerWithTheRightsOfItsRole(t *testing.T) {
 	c = w.wait("moved", moved(1, 2, 3))
 	w.wantMembers(c, 5, 6, 7)
 	w.wantClasses(c)
+	w.deleteCluster("demo") // the model leads one group at a time
 	w.installCertManager()
-	w.create("certs", byCertManager("ours"))
-	w.wait("signed by cert-manager", func(*v1alpha1.RaftCluster) bool { return w.secret("certs-3-tls") != nil })
+	w.create("certs", func(c *v1alpha1.RaftCluster) { byCertManager("ours")(c); c.Spec.Replicas = 2 })
+	w.waitFor("certs", "signed by cert-manager", settledWith(2))
+	w.change("certs", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 1 })
+	w.waitFor("certs", "one", settledWith(1))
 
 	for _, rule := range role.Rules {
 		for _, resource := range rule.Resources {
@@ -119,17 +122,22 @@ func (w *world) runManager(used *rights) (stop func()) {
 	}
 }
 
-// wait steps the world until the condition holds.
+// wait steps the world until the condition holds for the cluster demo.
 func (w *world) wait(what string, done func(*v1alpha1.RaftCluster) bool) *v1alpha1.RaftCluster {
+	w.t.Helper()
+	return w.waitFor("demo", what, done)
+}
+
+func (w *world) waitFor(name, what string, done func(*v1alpha1.RaftCluster) bool) *v1alpha1.RaftCluster {
 	w.t.Helper()
 	var c *v1alpha1.RaftCluster
 	err := wait.PollUntilContextTimeout(w.ctx, 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) {
 		w.step()
-		c = w.get("demo")
+		c = w.get(name)
 		return done(c), nil
 	})
 	if err != nil {
-		w.t.Fatalf("not %s: %v: %+v", what, err, c.Status)
+		w.t.Fatalf("%s is not %s: %v: %+v", name, what, err, c.Status)
 	}
 	return c
 }
