@@ -9,7 +9,10 @@ import "github.com/quorate/quorate/raftcore/protocol"
 // them, with their capacity cut to their length.
 type Msgpack struct{}
 
-var _ Versioned = Msgpack{}
+var (
+	_ Serializer = Msgpack{}
+	_ Versioned  = Msgpack{}
+)
 
 const msgpackName = "msgpack/1"
 

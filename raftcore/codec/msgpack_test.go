@@ -15,8 +15,6 @@ import (
 	"github.com/quorate/quorate/raftcore/protocol"
 )
 
-var _ codec.Serializer = codec.Msgpack{}
-
 func TestMsgpackConforms(t *testing.T)  { codectest.TestSerializer(t, codec.Msgpack{}) }
 func TestIdentityConforms(t *testing.T) { codectest.TestSerializer(t, codec.Identity{}) }
 
