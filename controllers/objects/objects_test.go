@@ -236,6 +236,20 @@ func TestTemplateHash(t *testing.T) {
 	}
 }
 
+// Who joins while a change of the pod is stuck gets the image, the resources and the place of those
+// that serve.
+func TestWithPodOf(t *testing.T) {
+	want := full()
+	want.Spec.Pod.Labels, want.Spec.Pod.Annotations = nil, nil // which keep no pod from running
+	changed := demo()
+	changed.Spec.TLS = want.Spec.TLS
+	changed.Spec.Pod.Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1k")}
+	got := WithPodOf(changed, Member(want, options, 1, nil))
+	if diff := cmp.Diff(Member(want, options, 4, nil).Spec.Template, Member(got, options, 4, nil).Spec.Template); diff != "" {
+		t.Errorf("the pod of the newcomer (-served +got):\n%s", diff)
+	}
+}
+
 // A claim template never changes: the size that exists is kept.
 func TestLiveSizeIsKept(t *testing.T) {
 	live := Member(demo(), options, 1, nil)

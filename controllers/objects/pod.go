@@ -3,6 +3,7 @@ package objects
 import (
 	"maps"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -47,6 +48,23 @@ func podTemplate(c *v1alpha1.RaftCluster, o Options, id int64) corev1.PodTemplat
 	}
 	tlsMount(c, id, &t.Spec)
 	return t
+}
+
+// WithPodOf gives the cluster with the image, the resources and the place that the pod of one
+// member's StatefulSet has.
+func WithPodOf(c *v1alpha1.RaftCluster, set *appsv1.StatefulSet) *v1alpha1.RaftCluster {
+	c = c.DeepCopy()
+	spec := set.Spec.Template.Spec.DeepCopy()
+	for i := range spec.Containers {
+		if x := &spec.Containers[i]; x.Name == containerName {
+			c.Spec.Image, c.Spec.ImagePullPolicy, c.Spec.Pod.Resources = x.Image, x.ImagePullPolicy, x.Resources
+		}
+	}
+	p := &c.Spec.Pod
+	p.NodeSelector, p.Affinity, p.Tolerations = spec.NodeSelector, spec.Affinity, spec.Tolerations
+	p.TopologySpreadConstraints = spec.TopologySpreadConstraints
+	p.PriorityClassName, p.ImagePullSecrets = spec.PriorityClassName, spec.ImagePullSecrets
+	return c
 }
 
 func container(c *v1alpha1.RaftCluster, o Options, id int64) corev1.Container {

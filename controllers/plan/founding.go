@@ -100,8 +100,12 @@ func (p *pass) foundMember(m *observe.Member) *Decision {
 func (p *pass) completeBootstrap() *Decision {
 	for i := range p.Members {
 		m := &p.Members[i]
-		if p.Fault(m) != nil {
-			return nil // which is told by the rule about faults
+		if f := p.Fault(m); f != nil {
+			if !p.ill(m) { // or else the rule about faults tells
+				p.note(true, v1alpha1.ReasonFounding, fmt.Sprintf("waiting for member %s, which has the fault %s: %s", m.Name, f.Kind, f.Message))
+				p.soon(PollStart)
+			}
+			return nil
 		}
 		if m.Latched.Incarnation == "" || m.Status == nil || m.Status.AwaitsFounding || m.Status.Incarnation == "" {
 			p.note(true, v1alpha1.ReasonFounding, "waiting for member "+m.Name+" in order to found it"+trouble(m))

@@ -135,7 +135,11 @@ func (p *pass) lingering() int64 {
 // else changed the group. What the group says counts.
 func settleMembers(p *pass) *Decision {
 	s := &p.Cluster.Status
-	if s.Change != nil || !s.Bootstrapped || !p.Served() || !p.Settled() {
+	switch {
+	case s.Change != nil || !s.Bootstrapped:
+		return nil
+	case !p.Served() || !p.Settled():
+		p.noteStrange()
 		return nil
 	}
 	for i := range p.Members {
@@ -156,9 +160,15 @@ func settleMembers(p *pass) *Decision {
 		d := act(Action{Kind: ChangeVoters, Remove: int64(id)}, v1alpha1.ReasonScaling, "member "+info.Name+" was given up before it joined, and is taken out of the group") //nolint:gosec // IDs are small
 		return d
 	}
-	if id != 0 {
+	p.noteStrange()
+	return nil
+}
+
+// noteStrange tells of a member that somebody else added.
+func (p *pass) noteStrange() {
+	id := p.strange()
+	if info := p.Info(int64(id)); info != nil && !p.leftOver(info) { //nolint:gosec // IDs are small
 		p.note(false, v1alpha1.ReasonMembershipUnclear, fmt.Sprintf(
 			"the group has a member %d that this RaftCluster does not know; remove it by its ID, nothing is changed before", id))
 	}
-	return nil
 }

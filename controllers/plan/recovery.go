@@ -30,7 +30,7 @@ func restartFaultyMembers(p *pass) *Decision {
 	for i := range p.Members {
 		m := &p.Members[i]
 		f := p.Fault(m)
-		if f == nil || !f.Unrecoverable() || p.Cluster.Status.Gone(m.ID) || p.onTrial(m) && fromChange(f) {
+		if f == nil || !f.Unrecoverable() && f.Kind != observe.FaultVolumeLost || p.Cluster.Status.Gone(m.ID) || p.onTrial(m) && fromChange(f) {
 			continue
 		}
 		if d := p.restartFaulty(m, f); d != nil {

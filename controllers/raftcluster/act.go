@@ -75,7 +75,7 @@ func (r *Reconciler) do(ctx context.Context, o *observe.Observed, d *plan.Decisi
 	case plan.Transfer:
 		return r.transfer(ctx, o, m, a)
 	case plan.RestartPod:
-		return r.restartPod(ctx, o, m, a)
+		return r.restartMember(ctx, o, m, a)
 	case plan.StopMembers:
 		return r.stopMembers(ctx, o, a)
 	case plan.StartMembers:
@@ -101,6 +101,9 @@ func (r *Reconciler) transfer(ctx context.Context, o *observe.Observed, m *obser
 	err := r.Nodes.Transfer(ctx, o.Target(m))
 	switch {
 	case errors.Is(err, nodeclient.ErrUnsupported):
+		if fresh, err := r.confirmed(ctx, o, a); fresh == nil || err != nil {
+			return err
+		}
 		return r.restartPod(ctx, o, m, &plan.Action{
 			Kind: plan.RestartPod, Member: m.ID, PodUID: a.PodUID, MayServe: true,
 			Why: "the pod is outdated, and the leader hands over when it is stopped",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -104,11 +105,15 @@ func overwritten(live, want *corev1.Secret) *corev1.Secret {
 // adoptSecrets takes over Secrets of the group that nobody controls, keys and all: another CA
 // would be one that no member trusts.
 func (r *Reconciler) adoptSecrets(ctx context.Context, o *observe.Observed) error {
+	orphans := slices.DeleteFunc(slices.Collect(maps.Values(o.Secrets)), func(s *corev1.Secret) bool { return !observe.Adoptable(o.Cluster, s) })
+	if len(orphans) == 0 {
+		return nil
+	}
+	if stale, err := r.changed(ctx, o); stale != "" || err != nil {
+		return err // Kubernetes collects what belongs to a RaftCluster that is gone
+	}
 	var errs []error
-	for _, live := range o.Secrets {
-		if !observe.Adoptable(o.Cluster, live) {
-			continue
-		}
+	for _, live := range orphans {
 		ours := live.DeepCopy()
 		ours.OwnerReferences = append(ours.OwnerReferences, objects.Secret(o.Cluster, live.Name, 0, nil).OwnerReferences...)
 		err := r.Client.Patch(ctx, ours, client.MergeFromWithOptions(live, client.MergeFromWithOptimisticLock{}), FieldOwner)

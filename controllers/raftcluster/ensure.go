@@ -34,7 +34,7 @@ func (r *Reconciler) createMember(ctx context.Context, o *observe.Observed, m *o
 	if there, err := r.takeOverSet(ctx, o, m); there || err != nil {
 		return err
 	}
-	want := objects.Member(forNewcomer(o), r.Options, m.ID, nil)
+	want := objects.Member(r.forNewcomer(o), r.Options, m.ID, nil)
 	if err := r.write(ctx, want, ""); err != nil {
 		return err
 	}
@@ -42,23 +42,28 @@ func (r *Reconciler) createMember(ctx context.Context, o *observe.Observed, m *o
 	return nil
 }
 
-// forNewcomer gives the cluster as a member that joins now wants it: while a changed image is
-// being tried on another one, with the image that the members run. It gets the changed one in
-// its turn, so a roll-out that is stuck keeps nobody from being replaced.
-func forNewcomer(o *observe.Observed) *v1alpha1.RaftCluster {
-	if o.Cluster.Status.Canary == 0 {
-		return o.Cluster
-	}
+// forNewcomer gives the cluster as a member that joins now wants it: as long as nobody is seen
+// to run with a change, with the pod of those that serve. It gets the change in its turn, so a
+// roll-out that is stuck, or about to be, keeps nobody from being replaced.
+func (r *Reconciler) forNewcomer(o *observe.Observed) *v1alpha1.RaftCluster {
+	var served *appsv1.StatefulSet
 	for i := range o.Members {
 		m := &o.Members[i]
-		if m.ID == o.Cluster.Status.Canary || !o.Follows(m) || len(m.Pod.Spec.Containers) == 0 {
+		if m.Set == nil || !o.Follows(m) {
 			continue
 		}
-		c := o.Cluster.DeepCopy()
-		c.Spec.Image = m.Pod.Spec.Containers[0].Image
-		return c
+		wanted := objects.Member(o.Cluster, r.Options, m.ID, m.Set).Annotations[v1alpha1.AnnotationTemplateHash]
+		switch m.PodHash() {
+		case wanted:
+			return o.Cluster
+		case m.TemplateHash():
+			served = m.Set
+		}
 	}
-	return o.Cluster
+	if served == nil {
+		return o.Cluster
+	}
+	return objects.WithPodOf(o.Cluster, served)
 }
 
 func (r *Reconciler) adoptMember(ctx context.Context, o *observe.Observed, m *observe.Member) error {
@@ -110,12 +115,28 @@ func (r *Reconciler) ensure(ctx context.Context, o *observe.Observed, want, live
 		return &StubbornError{Kind: wantedKind(want), Name: want.GetName(), Path: path}
 	}
 	logf.FromContext(ctx).V(1).Info("an object is not as wanted", "kind", wantedKind(want), "name", want.GetName(), "field", path)
-	return r.write(ctx, want, live.GetUID())
+	_, err = r.overwrite(ctx, o, want, live)
+	return err
+}
+
+// overwrite applies an object over one that is there, if the API server itself says that the
+// RaftCluster still is what was seen: Kubernetes collects what belongs to one that is gone.
+func (r *Reconciler) overwrite(ctx context.Context, o *observe.Observed, want, there client.Object) (done bool, _ error) {
+	stale, err := r.changed(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	if stale != "" {
+		logf.FromContext(ctx).Info("an object stays as it is", "kind", wantedKind(want), "name", want.GetName(), "because", stale)
+		return false, nil
+	}
+	return true, r.write(ctx, want, there.GetUID())
 }
 
 // takeOver applies an object over one that nobody controls, or whose label was lost.
 func (r *Reconciler) takeOver(ctx context.Context, o *observe.Observed, want, there client.Object) error {
-	if err := r.write(ctx, want, there.GetUID()); err != nil {
+	done, err := r.overwrite(ctx, o, want, there)
+	if !done || err != nil {
 		return err
 	}
 	if !metav1.IsControlledBy(there, o.Cluster) {

@@ -28,15 +28,6 @@ func (r *Reconciler) keepMember(ctx context.Context, o *observe.Observed, m *obs
 	if m.Stopped() != o.Cluster.Spec.Hibernated {
 		want.Spec.Replicas = m.Set.Spec.Replicas
 	}
-	path, err := objects.Difference(m.Set, want)
-	if err != nil || path == "" {
-		return err
-	}
-	if m.Stopped() { // what is applied would stop a member that was woken meanwhile
-		if stale, err := r.changed(ctx, o); err != nil || stale != "" {
-			return err
-		}
-	}
 	return r.ensure(ctx, o, want, m.Set)
 }
 

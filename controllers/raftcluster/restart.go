@@ -14,6 +14,17 @@ import (
 	"github.com/quorate/quorate/controllers/plan"
 )
 
+// restartMember restarts the pod that the plan chose. Where it may serve, that is decided
+// twice, the second time past every cache: the quorum may need it by now.
+func (r *Reconciler) restartMember(ctx context.Context, o *observe.Observed, m *observe.Member, a *plan.Action) error {
+	if a.MayServe {
+		if fresh, err := r.confirmed(ctx, o, a); fresh == nil || err != nil {
+			return err
+		}
+	}
+	return r.restartPod(ctx, o, m, a)
+}
+
 // restartPod deletes the pod that the plan chose; its StatefulSet makes a new one. What
 // the cache said is asked again from the API server, and the deletion holds for exactly
 // what that answered.
