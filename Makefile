@@ -110,7 +110,7 @@ bench: ## Measure the core: three members with real files and TCP, 1 to 1024 in 
 .PHONY: bench-compare
 bench-compare: ## The same beside other Raft libraries, in turns; writes docs/benchmarks.md and its pictures (BENCH_SECONDS, BENCH_ROUNDS)
 	@mkdir -p $(OUT)
-	@(cd bench && go test ./... >&2 && go run ./raftlib -time $(BENCH_SECONDS)s -rounds $(BENCH_ROUNDS) -save ../$(OUT)/bench-compare.json -docs ../docs) \
+	@(cd bench && go run ./raftlib -time $(BENCH_SECONDS)s -rounds $(BENCH_ROUNDS) -save ../$(OUT)/bench-compare.json -docs ../docs) \
 	  | tee $(OUT)/bench-compare.txt
 
 .PHONY: bench-rooms
