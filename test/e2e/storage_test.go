@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -80,26 +79,6 @@ func TestOnlyMemberMoves(t *testing.T) {
 	a.killOperator()
 	awaitMoved(t, c, 2)
 	a.end(smooth)
-}
-
-// A StorageClass that does not exist is named, and nobody is the worse for it.
-func TestStorageClassThatIsNotThere(t *testing.T) {
-	c := newCluster(namespace(t), "nope")
-	apply(t, c)
-	before, nope := pods(t, c), "nope"
-	change(t, c, func(c *v1alpha1.RaftCluster) { c.Spec.Storage.StorageClassName = &nope })
-	pending := awaitCondition(t, c, v1alpha1.ConditionProgressing, metav1.ConditionFalse, v1alpha1.ReasonVolumePending, 120*time.Second)
-	if !strings.Contains(pending.Message, `claim data-nope-4-0 of the StorageClass "nope"`) {
-		t.Errorf("the condition says %q, want the claim and the class in it", pending.Message)
-	}
-	if c.Status.Ready != "3/3" {
-		t.Errorf("READY is %s, want 3/3", c.Status.Ready)
-	}
-	change(t, c, func(c *v1alpha1.RaftCluster) { c.Spec.Storage.StorageClassName = nil })
-	awaitScaled(t, c, 3)
-	if n := replaced(t, c, before); n > 0 {
-		t.Errorf("%d pods are others than before", n)
-	}
 }
 
 // rigidClass makes a StorageClass as the default one is, whose volumes do not grow.
