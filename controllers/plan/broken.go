@@ -114,13 +114,7 @@ func (p *pass) mayRun(x, m *observe.Member) bool {
 	if x.ID != p.Cluster.Status.Canary {
 		return true
 	}
-	canRun := 0
-	for i := range p.Members {
-		if x := &p.Members[i]; p.Votes(x) && !p.cannotRun(x) {
-			canRun++
-		}
-	}
-	return p.cannotRun(m) && canRun < p.Quorum() || p.leaderlessFor(patience)
+	return p.cannotRun(m) && p.canRun() < p.Quorum() || p.leaderlessFor(patience)
 }
 
 // onTrial tells whether what a member suffers from may come from a change: it is the one on
@@ -141,6 +135,17 @@ func (p *pass) onTrial(m *observe.Member) bool {
 func (p *pass) cannotRun(m *observe.Member) bool {
 	f := p.Fault(m)
 	return f != nil && f.Unrecoverable() || m.Status == nil && m.Obstacle() != ""
+}
+
+// canRun counts the voters that may come back as they are, or are there.
+func (p *pass) canRun() int {
+	n := 0
+	for i := range p.Members {
+		if m := &p.Members[i]; p.Votes(m) && !p.cannotRun(m) {
+			n++
+		}
+	}
+	return n
 }
 
 // quorumWithout tells whether the others are a quorum that serves without a member that

@@ -77,7 +77,7 @@ func (p *pass) promoteJoiner(c *v1alpha1.MembershipChange) *Decision {
 		next.Step = v1alpha1.StepRemoving
 		return p.latchChange(&next, "it has a vote, and the other one leaves next")
 	case !p.Well(m) || !p.CaughtUp(m):
-		return p.wait(c, "it has not caught up with the others yet"+trouble(m))
+		return p.wait(c, "it has not caught up with the others yet"+p.progressOf(m)+trouble(m))
 	case !p.wouldServe(c.Joining, c.Leaving):
 		return p.wait(c, "too few of the voters that there would be are well")
 	case c.Kind == v1alpha1.ChangeMove && unwell != nil:
@@ -190,6 +190,17 @@ func (p *pass) wait(c *v1alpha1.MembershipChange, what string) *Decision {
 	}
 	p.note(true, reasonOf(c), p.about(c)+": "+what)
 	return nil
+}
+
+// progressOf says how much of the leader's log a member has that has not caught up, in steps of
+// ten percent, so that not every look says something else.
+func (p *pass) progressOf(m *observe.Member) string {
+	leader := p.Leader()
+	if leader == nil || m.Status == nil || p.CaughtUp(m) {
+		return ""
+	}
+	has, all := m.Status.LastIndex, leader.Status.CommitIndex
+	return fmt.Sprintf(", and has %d %% of the leader's log", has*10/all*10)
 }
 
 // unsettled says why the group takes no change now.

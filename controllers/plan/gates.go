@@ -71,8 +71,10 @@ type intent struct {
 // mayChange tells whether a change that can wait may begin: all voters but the excepted one, 0 for
 // none, are well and have the wanted pod. What does not hold is noted.
 func (p *pass) mayChange(except int64, x intent) bool {
-	m := p.unwell(except)
+	m, lacking := p.unwell(except), p.lacking()
 	switch {
+	case lacking != nil && !p.Served():
+		p.note(false, x.blocked, x.not+" while member "+lacking.Name+" is not well"+p.whyAway(lacking)+": those that can run are no quorum, and only a quorum changes who is a member")
 	case !p.Served():
 		p.note(true, x.reason, "waiting for a leader that a quorum follows, before "+x.before)
 	case !p.Settled():
@@ -88,6 +90,29 @@ func (p *pass) mayChange(except int64, x intent) bool {
 	}
 	p.soon(PollBusy)
 	return false
+}
+
+// lacking gives a voter that cannot run as it is and without which there is no quorum, nil for
+// none: no election ends that.
+func (p *pass) lacking() *observe.Member {
+	if p.canRun() >= p.Quorum() {
+		return nil
+	}
+	for i := range p.Members {
+		if m := &p.Members[i]; p.Votes(m) && p.cannotRun(m) {
+			return m
+		}
+	}
+	return nil
+}
+
+// whyAway says in brackets why a member is not well, in words that stay the same for as long as the
+// cause does; empty when it is not known.
+func (p *pass) whyAway(m *observe.Member) string {
+	if f := p.Fault(m); f != nil {
+		return parenthesised(f.Kind + ": " + f.Message)
+	}
+	return parenthesised(m.Obstacle())
 }
 
 // whyUnwell says why a member is not well, in brackets; empty when that is not known.

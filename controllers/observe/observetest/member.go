@@ -129,8 +129,15 @@ func changeMember(m *observe.Member, word string, ready *bool) error {
 		m.Status, m.Err = nil, &nodeclient.ImpostorError{Target: nodeclient.Target{Host: "demo-" + value, ClusterID: "abc", MemberID: 2}, ClusterID: "xyz", MemberID: 7}
 	case "ahead": // the clock of its host, by an hour
 		m.Status.Health.At = Epoch.Add(time.Hour)
-	case "behind":
+	case "behind": // or behind=LAST, of the leader's 100000 entries
 		m.Status.LastIndex = 1
+		if value != "" {
+			last, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				return err
+			}
+			m.Status.LastIndex = last
+		}
 	case "fault":
 		m.Status.Health = &nodeapi.Health{Fault: value, Remedy: remedies[value], Message: "told"}
 	case "restarted": // count/seconds until the next/pod
