@@ -85,7 +85,7 @@ func TestDeleteWithNodeGone(t *testing.T) {
 }
 
 // A RaftCluster that was deleted without its objects is the same one when it is applied
-// again: the members never noticed.
+// again: the members never noticed, also when the operator dies while it takes them over.
 func TestOrphansAreAdopted(t *testing.T) {
 	c := newCluster(namespace(t), "orphan")
 	apply(t, c)
@@ -100,8 +100,9 @@ func TestOrphansAreAdopted(t *testing.T) {
 		return "", nil
 	})
 	again := newCluster(c.Namespace, c.Name)
-	apply(t, again)
-	awaitStable(t, again, 60*time.Second)
+	must(t, kube.Create(t.Context(), again))
+	a.killOperator()
+	awaitStable(t, again, 120*time.Second)
 	a.end(smooth)
 	if again.Status.ClusterID != id {
 		t.Errorf("the cluster is %s now, it was %s", again.Status.ClusterID, id)

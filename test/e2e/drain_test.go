@@ -8,10 +8,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/quorate/quorate/api/v1alpha1"
 )
 
 // Two nodes are drained under load, the leader's first. The second drain is held up by the
-// PodDisruptionBudget until the first member is back.
+// PodDisruptionBudget until the first member is back. Meanwhile the operator dies, wherever the
+// drains have put it, after it has told that a member is away: it is the next one that tells
+// the end.
 func TestDrain(t *testing.T) {
 	c := newCluster(namespace(t), "drain")
 	apply(t, c)
@@ -33,6 +39,8 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("the second drain ended with %v, want that the disruption budget holds it up:\n%s", err, out)
 	}
 	t.Logf("the second drain is held up: %s", lineWith(out, "disruption budget"))
+	awaitCondition(t, c, v1alpha1.ConditionDegraded, metav1.ConditionTrue, "", 60*time.Second)
+	a.killOperator()
 	if out, err := kubectl(t.Context(), "uncordon", first); err != nil {
 		t.Fatalf("uncordon: %v\n%s", err, out)
 	}
