@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -217,13 +216,7 @@ func (l *load) secure(ctx context.Context) (*tls.Config, error) {
 	if err := kube.Get(ctx, client.ObjectKeyFromObject(&s), &s); err != nil {
 		return nil, err
 	}
-	pair, err := tls.X509KeyPair(s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey])
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.Data["ca.crt"])
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, ServerName: "localhost", MinVersion: tls.VersionTLS13}, nil
+	return secureBy(s.Data, "localhost")
 }
 
 // awaitWrites waits until n more writes were acknowledged.

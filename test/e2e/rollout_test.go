@@ -214,6 +214,19 @@ func replaced(t *testing.T, c *v1alpha1.RaftCluster, before map[string]corev1.Po
 	return n
 }
 
+// wantNoRestart complains about members whose pod or container is another one than before.
+func wantNoRestart(t *testing.T, c *v1alpha1.RaftCluster, before map[string]corev1.Pod) {
+	t.Helper()
+	if n := replaced(t, c, before); n > 0 {
+		t.Errorf("%d pods were restarted", n)
+	}
+	for id, p := range pods(t, c) {
+		if was := before[id]; startsOf(&p) != startsOf(&was) {
+			t.Errorf("the container of %s was restarted", p.Name)
+		}
+	}
+}
+
 // progressOf tells what the operator says that it does.
 func progressOf(t *testing.T, c *v1alpha1.RaftCluster) string {
 	t.Helper()

@@ -40,14 +40,7 @@ func TestCertificatesRotate(t *testing.T) {
 	if failed > 0 {
 		t.Errorf("%d calls failed during the rotation", failed)
 	}
-	if n := replaced(t, c, before); n > 0 {
-		t.Errorf("%d pods were restarted", n)
-	}
-	for _, p := range pods(t, c) {
-		if was := before[p.Labels[memberLabel]]; startsOf(&p) != startsOf(&was) {
-			t.Errorf("the container of %s was restarted", p.Name)
-		}
-	}
+	wantNoRestart(t, c, before)
 }
 
 // certificates gives the fingerprint of each member's certificate, by member number.
