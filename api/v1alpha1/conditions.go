@@ -49,6 +49,7 @@ const (
 	ReasonReplacementLacksEvidence   = "ReplacementLacksEvidence"   // False: a member is not replaced, because nothing says that its own volume is the cause
 	ReasonReplacementBudgetExhausted = "ReplacementBudgetExhausted" // False: a member is not replaced, because as many were as are allowed
 	ReasonReplacementRisksQuorum     = "ReplacementRisksQuorum"     // False: a member is not replaced, because the others are no quorum that is well
+	ReasonReplacementBlocked         = "ReplacementBlocked"         // False: a member is not replaced, because another one is not well, or none leads, for long
 	ReasonTwoMembersIll              = "TwoMembersIll"              // False: a member is not replaced, because another one is ill too
 
 	ReasonRestartBudgetExhausted = "RestartBudgetExhausted" // False: restarts did not mend a member

@@ -2,7 +2,9 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
@@ -115,16 +117,61 @@ func (p *pass) mayReplace(m *observe.Member, f *observe.Fault) bool {
 	case p.wellBeside(m) < p.Quorum():
 		p.note(false, v1alpha1.ReasonReplacementRisksQuorum, has+" and is not replaced while the other members that are well are no quorum")
 	case !p.Served() || !p.wouldServe(0, m.ID):
-		p.note(true, v1alpha1.ReasonReplacing, has+"; waiting for the other members to follow a leader and to catch up before it is replaced")
+		p.awaitOthers(m, unwell, has, "the other members to follow a leader and to catch up")
 	case unwell != nil && !p.stuckInRollOut(unwell):
-		p.note(true, v1alpha1.ReasonReplacing, has+"; waiting for member "+unwell.Name+" to get well and to catch up before it is replaced")
+		p.awaitOthers(m, unwell, has, "member "+unwell.Name+" to get well and to catch up")
 	case !p.Settled():
-		p.note(true, v1alpha1.ReasonReplacing, has+"; waiting for the group to settle an earlier change before it is replaced")
+		p.awaitOthers(m, nil, has, "the group to settle an earlier change")
 	default:
 		return p.strange() == 0
 	}
 	p.soon(PollBusy)
 	return false
+}
+
+// awaitOthers notes what the replacement of m waits for, because of another member or nil; what takes
+// very long is a refusal.
+func (p *pass) awaitOthers(m, other *observe.Member, has, what string) {
+	if !p.waitsLong(m, other) {
+		p.note(true, v1alpha1.ReasonReplacing, has+"; waiting for "+what+" before it is replaced")
+		return
+	}
+	why := "the group has not settled an earlier change"
+	switch {
+	case p.Leader() == nil:
+		why = "none of the other members leads"
+	case other != nil && p.Well(other):
+		why = "member " + other.Name + " does not follow the leader, or has not caught up with it"
+	case other != nil:
+		why = "member " + other.Name + " is not well" + p.whyAway(other)
+	}
+	p.note(false, v1alpha1.ReasonReplacementBlocked, fmt.Sprintf("%s and is not replaced: for more than %s, %s", has, patience, why))
+}
+
+// waitsLong tells whether m has been ill, and the other member's pod as it is, for longer than
+// patience; or, without a leader, whether none was seen for that long.
+func (p *pass) waitsLong(m, other *observe.Member) bool {
+	if p.Leader() == nil {
+		return p.leaderlessFor(patience)
+	}
+	ill := m.Latched.Fault
+	if ill == nil || ill.Since.IsZero() || p.Now.Sub(ill.Since.Time) <= patience {
+		return false
+	}
+	return other == nil || other.Pod == nil || p.Now.Sub(asItIsSince(other.Pod)) > patience
+}
+
+// asItIsSince is the moment since which a pod is as ready, or not, as it is; or is on its way out.
+func asItIsSince(pod *corev1.Pod) time.Time {
+	if pod.DeletionTimestamp != nil {
+		return pod.DeletionTimestamp.Time
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return pod.CreationTimestamp.Time
 }
 
 // evidence tells whether the fault is known of the very volume that was founded as the

@@ -125,6 +125,12 @@ func changeMember(m *observe.Member, word string, ready *bool) error {
 		m.Latched.Fault = &v1alpha1.MemberFault{Kind: value, Remedy: remedies[value], Message: "earlier", Fenced: true}
 	case "lived-with": // a fault, by status
 		m.Latched.Fault = &v1alpha1.MemberFault{Kind: value, Remedy: remedies[value], Message: "earlier"}
+	case "ill-for": // seconds, by status
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return err
+		}
+		m.Latched.Fault = &v1alpha1.MemberFault{Kind: "Any", Since: metav1.NewTime(Epoch.Add(-time.Duration(n) * time.Second))}
 	case "impostor": // another member answers in its place
 		m.Status, m.Err = nil, &nodeclient.ImpostorError{Target: nodeclient.Target{Host: "demo-" + value, ClusterID: "abc", MemberID: 2}, ClusterID: "xyz", MemberID: 7}
 	case "ahead": // the clock of its host, by an hour
