@@ -148,7 +148,7 @@ func (o *Observed) Suffers(m *Member) *v1alpha1.MemberFault {
 		at = f.At
 	}
 	shown := &v1alpha1.MemberFault{Kind: f.Kind, Remedy: f.Remedy, Message: f.Message, Fenced: f.Fenced || f.Kind == FaultVolumeLost, Since: metav1.NewTime(at).Rfc3339Copy()}
-	if last != nil && last.Kind == f.Kind {
+	if last != nil && last.Kind == f.Kind && !last.Since.After(o.Now) { // nor the operator's, when it wrote that
 		shown.Since = last.Since
 	}
 	return shown

@@ -77,8 +77,8 @@ func (p *pass) restartFaulty(m *observe.Member, f *observe.Fault) *Decision {
 	case count >= most:
 		p.note(false, v1alpha1.ReasonRestartBudgetExhausted, fmt.Sprintf("member %s has the fault %s after %d of %d restarts; its remedy is %s: %s", m.Name, f.Kind, count, most, f.Remedy, f.Message))
 		return nil
-	// A time that no backoff reaches was written by a clock that was ahead.
-	case r != nil && p.Now.Before(r.NextAt.Time) && r.NextAt.Sub(p.Now) <= spec.Backoff.Max.Duration:
+	// A time that the backoff does not reach was written by a clock that was ahead.
+	case r != nil && p.Now.Before(r.NextAt.Time) && r.NextAt.Sub(p.Now) <= backoff(spec.Backoff, r.Count):
 		p.note(true, v1alpha1.ReasonRecovering, fmt.Sprintf("member %s has the fault %s; restart %d of %d follows at %s", m.Name, f.Kind, count+1, most, r.NextAt.UTC().Format(time.RFC3339)))
 		p.soon(r.NextAt.Sub(p.Now))
 		return nil

@@ -55,6 +55,7 @@ func (r *Reconciler) report(ctx context.Context, o *observe.Observed, d plan.Dec
 // statusOf is the status that the picture and the decision give.
 func statusOf(o *observe.Observed, d plan.Decision) v1alpha1.RaftClusterStatus {
 	s := *o.Cluster.Status.DeepCopy()
+	setRight(&s, o.Now)
 	s.ObservedGeneration = o.Cluster.Generation
 	s.Selector = labels.SelectorFromSet(objects.Selector(o.Cluster)).String()
 	s.Term = o.Term()
@@ -97,9 +98,31 @@ func reportMember(o *observe.Observed, m *observe.Member, s *v1alpha1.RaftCluste
 		out.Role = string(m.Status.Role)
 	}
 	out.Fault = o.Suffers(m)
-	if since, well := o.WellSince(m); well && out.Restarts != nil && since.After(out.Restarts.LastAt.Time) &&
-		o.Now.Sub(since) >= o.Cluster.Spec.Recovery.ResetAfter.Duration {
+	after := o.Cluster.Spec.Recovery.ResetAfter.Duration
+	if since, well := o.WellSince(m); well && out.Restarts != nil && o.Now.Sub(since) >= after && o.Now.Sub(out.Restarts.LastAt.Time) >= after {
 		out.Restarts = nil
+	}
+}
+
+// setRight brings moments that have not come yet to now: a clock that was ahead wrote them, and
+// nobody is to wait for it. A restart's NextAt is bounded where it is waited for.
+func setRight(s *v1alpha1.RaftClusterStatus, now time.Time) {
+	moments := []*metav1.Time{s.LeaderlessSince}
+	if s.Change != nil {
+		moments = append(moments, &s.Change.StartedAt)
+	}
+	if s.Replacements != nil {
+		moments = append(moments, &s.Replacements.LastAt)
+	}
+	for i := range s.Members {
+		if r := s.Members[i].Restarts; r != nil {
+			moments = append(moments, &r.LastAt)
+		}
+	}
+	for _, m := range moments {
+		if m != nil && m.After(now) {
+			*m = metav1.NewTime(now).Rfc3339Copy()
+		}
 	}
 }
 
