@@ -14,8 +14,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,6 +52,9 @@ func (a *authority) issue(t *testing.T, uri string, hosts ...string) map[string]
 	t.Helper()
 	x := a.template("somebody")
 	x.KeyUsage, x.DNSNames = x509.KeyUsageDigitalSignature, hosts
+	if slices.Contains(hosts, "localhost") { // where a port-forward leads
+		x.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
 	x.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	if uri != "" {
 		u, err := url.Parse(uri)

@@ -29,7 +29,9 @@ func TestSecretsAreRenewed(t *testing.T) {
 	first := ca.keep(t, c)
 	apply(t, c)
 	awaitStable(t, c, 60*time.Second)
-	_, err := first.dial(t, c).Put(t.Context(), "kept", "yes")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err := first.dial(t, c).Put(ctx, "kept", "yes")
 	must(t, err)
 	first.awaitUsed(t, c)
 
