@@ -212,19 +212,29 @@ func crashedLife(t *testing.T, dies func(int) death) {
 	}
 	w.wantObjects(c, 3)
 
+	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 4 })
+	live("about to be four", func(c *v1alpha1.RaftCluster) bool { return c.Status.Change != nil })
+	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Hibernated = true })
+	live("asleep", hasReason(v1alpha1.ConditionProgressing, v1alpha1.ReasonHibernated))
+	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Hibernated, s.Replicas = false, 3 })
+	live("awake, and three", func(c *v1alpha1.RaftCluster) bool {
+		return c.Status.Change != nil && c.Status.Change.Kind == v1alpha1.ChangeAbandon
+	})
+	w.wantMembers(live("three again", settledWith(3)), 1, 2, 3)
+
 	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 5 })
 	c = live("five", settledWith(5))
-	w.wantMembers(c, 1, 2, 3, 4, 5)
+	w.wantMembers(c, 1, 2, 3, 5, 6)
 	w.wipe(name, 2)
 	c = live("replaced", func(c *v1alpha1.RaftCluster) bool { return settledWith(5)(c) && c.Status.Member(2) == nil })
-	w.wantMembers(c, 1, 3, 4, 5, 6)
+	w.wantMembers(c, 1, 3, 5, 6, 7)
 	if got := c.Status.Replacements; got == nil || got.Count != 1 {
 		t.Errorf("replacements counted: %+v, want 1", got)
 	}
 	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Replicas = 3 })
 	c = live("three", settledWith(3))
-	if len(c.Status.Members) != 3 || c.Status.HighestMemberID != 6 {
-		t.Errorf("members %+v, highest ID %d; want 3 and 6", c.Status.Members, c.Status.HighestMemberID)
+	if len(c.Status.Members) != 3 || c.Status.HighestMemberID != 7 {
+		t.Errorf("members %+v, highest ID %d; want 3 and 7", c.Status.Members, c.Status.HighestMemberID)
 	}
 	w.wantObjects(c, 3)
 	if c.Status.ClusterID != id {

@@ -13,16 +13,18 @@ import (
 	"github.com/quorate/quorate/node/nodeapi"
 )
 
-// life is a cluster of which somebody wants something else again and again, whose members fall
+// life is a cluster of which somebody wants something else again and again, sleep too, whose members fall
 // ill, whose leaders change and refuse, and whose operator sees old pictures and dies at any write.
 type life struct {
 	*world
-	random *rand.Rand
-	writes *writes
-	lag    *lagging
-	r      *Reconciler
-	ill    string // pod of the one member that is damaged or wiped, empty for none
-	log    []string
+	random     *rand.Rand
+	writes     *writes
+	lag        *lagging
+	r          *Reconciler
+	ill        string // pod of the one member that is damaged or wiped, empty for none
+	hibernated bool   // is what somebody wants
+	asleep     bool   // somebody wants it hibernated, or not all voters are back since
+	log        []string
 }
 
 // Whatever happens, no volume of a voter is deleted, the operator never gives up the quorum, and
@@ -107,7 +109,8 @@ func (l *life) checkQuorum() {
 				}
 			}
 		}
-		if voters > 2 && acting < voters/2+1 && l.founded() {
+		l.asleep = l.asleep && (l.hibernated || acting < voters)
+		if !l.asleep && voters > 2 && acting < voters/2+1 && l.founded() {
 			l.t.Errorf("%d of %d voters are left: %v", acting, voters, l.log)
 		}
 	}
@@ -124,7 +127,7 @@ func isBootstrapped(e string) bool {
 func (l *life) act() string {
 	l.t.Helper()
 	c := l.get("demo")
-	switch l.random.IntN(10) {
+	switch l.random.IntN(12) {
 	case 0, 1, 2:
 		n := int32(1 + l.random.IntN(5)) //nolint:gosec // small
 		l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas = n })
@@ -148,6 +151,15 @@ func (l *life) act() string {
 		class := []string{l.ns, l.ns + other}[l.random.IntN(2)]
 		l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Storage.StorageClassName = &class })
 		return "StorageClass " + class
+	case 8:
+		l.hibernated = !l.hibernated
+		l.asleep = true
+		l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Hibernated = l.hibernated })
+		return fmt.Sprintf("hibernated: %t", l.hibernated)
+	case 9:
+		paused := !c.Spec.Paused
+		l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Paused = paused })
+		return fmt.Sprintf("paused: %t", paused)
 	}
 	if l.random.IntN(2) == 0 {
 		return l.moveLeader()
@@ -162,7 +174,7 @@ func (l *life) hurt(c *v1alpha1.RaftCluster) string {
 	if l.ill != "" && l.pod(l.ill) == nil {
 		l.ill = "" // it was replaced
 	}
-	if l.ill != "" || c.Status.Change != nil || c.Status.Ready != fmt.Sprintf("%d/%d", c.Spec.Replicas, c.Spec.Replicas) || c.Spec.Replicas < 3 {
+	if l.asleep || l.ill != "" || c.Status.Change != nil || c.Status.Ready != fmt.Sprintf("%d/%d", c.Spec.Replicas, c.Spec.Replicas) || c.Spec.Replicas < 3 {
 		return "nobody is hurt"
 	}
 	victim := c.Status.Members[l.random.IntN(len(c.Status.Members))].ID
@@ -189,10 +201,12 @@ func (l *life) moveLeader() string {
 
 // rest ends all troubles but the member that is ill. Whoever is on the first StorageClass moves.
 func (l *life) rest() {
-	l.refuse, l.lag.by, l.writes.dies = 0, 0, nil
+	l.refuse, l.lag.by, l.writes.dies, l.hibernated = 0, 0, nil, false
 	l.freshOperator()
 	class := l.ns + other
-	l.change("demo", func(s *v1alpha1.RaftClusterSpec) { s.Replicas, s.Storage.StorageClassName = 3, &class })
+	l.change("demo", func(s *v1alpha1.RaftClusterSpec) {
+		s.Replicas, s.Storage.StorageClassName, s.Hibernated, s.Paused = 3, &class, false, false
+	})
 	if l.ill != "" && l.pod(l.ill) == nil {
 		l.ill = ""
 	}
