@@ -166,6 +166,8 @@ func (p *pass) noteBlocked(victim, blocker *observe.Member) {
 		p.note(true, v1alpha1.ReasonRollingOut, "waiting for a leader before "+victim.Name+" is changed; "+p.progress())
 	case updated && why != "" && ofChange:
 		p.note(false, v1alpha1.ReasonRolloutStuck, fmt.Sprintf("member %s does not get well with the changed pod (%s); %s, and the others keep the old one", blocker.Name, why, p.progress()))
+	case updated && blocker.Pod == nil && why == "":
+		p.note(true, v1alpha1.ReasonRollingOut, fmt.Sprintf("waiting for Kubernetes to make the pod of member %s before %s is changed; %s", blocker.Name, victim.Name, p.progress()))
 	case updated && !p.Well(blocker) && p.unreadyFor(blocker, patience):
 		p.note(false, v1alpha1.ReasonRolloutStuck, fmt.Sprintf("member %s did not get ready with the changed pod in %v; %s, and the others keep the old one", blocker.Name, patience, p.progress()))
 	case why == "" && (updated || blocker.Status != nil && !p.unreadyFor(blocker, aWhile)):
