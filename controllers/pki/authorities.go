@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"slices"
 	"time"
+
+	"github.com/quorate/quorate/node/nodeapi"
 )
 
 // authorities is what the CA's Secret holds.
@@ -21,7 +23,7 @@ func parseAuthorities(data map[string][]byte) authorities {
 		signing: parseAuthority(data[KeyCert], data[KeyKey]),
 		next:    parseAuthority(data[keyNextCert], data[keyNextKey]),
 	}
-	for _, c := range parseBundle(data[KeyTrust]) {
+	for _, c := range nodeapi.ParseBundle(data[KeyTrust]) {
 		a.trust(c)
 	}
 	for _, x := range []*Authority{a.signing, a.next} {

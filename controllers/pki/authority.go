@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"github.com/quorate/quorate/node/nodeapi"
 )
 
 // skew is how far the clocks of members may be behind the operator's: certificates hold
@@ -34,7 +36,7 @@ func NewAuthority(name string, now time.Time, life time.Duration) (*Authority, e
 	}
 	key, der, err := sign(x, now, nil, func() {
 		// Two CAs of a cluster must not have the same name: chains are found by it.
-		x.Subject = pkix.Name{Organization: []string{"Quorate"}, CommonName: name + " CA " + serialOf(x)[:8]}
+		x.Subject = pkix.Name{Organization: []string{"Quorate"}, CommonName: name + " CA " + nodeapi.Serial(x)[:8]}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a CA for %s: %w", name, err)
@@ -94,8 +96,6 @@ func sign(x *x509.Certificate, now time.Time, issuer *Authority, named func()) (
 	return key, der, err
 }
 
-func serialOf(x *x509.Certificate) string { return x.SerialNumber.Text(16) }
-
 // issued is when a certificate of this package was made.
 func issued(x *x509.Certificate) time.Time { return x.NotBefore.Add(skew) }
 
@@ -119,36 +119,12 @@ func bundlePEM(certs []*x509.Certificate) []byte {
 	return out
 }
 
-// parseBundle gives the certificates of a bundle; what is none is passed over, as TLS does it.
-func parseBundle(text []byte) []*x509.Certificate {
-	var all []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			return all
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		if c, err := x509.ParseCertificate(block.Bytes); err == nil {
-			all = append(all, c)
-		}
-	}
-}
-
 // parsePair gives a certificate, what follows it, and its key.
 func parsePair(cert, key []byte) (tls.Certificate, error) {
 	if len(cert) == 0 || len(key) == 0 {
 		return tls.Certificate{}, errors.New("there is none")
 	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	if pair.Leaf == nil {
-		pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0])
-	}
-	return pair, err
+	return tls.X509KeyPair(cert, key)
 }
 
 func parseAuthority(cert, key []byte) *Authority {

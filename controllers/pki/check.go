@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/quorate/quorate/node/nodeapi"
 )
 
 // Problem says why what a Secret holds, made by somebody else, does not serve a subject;
@@ -28,7 +30,7 @@ func Problem(data map[string][]byte, s Subject, now time.Time) string {
 	if err != nil {
 		return fmt.Sprintf("has a %s and a %s that cannot be used: %v", KeyCert, KeyKey, err)
 	}
-	if len(parseBundle(data[KeyTrust])) == 0 {
+	if len(nodeapi.ParseBundle(data[KeyTrust])) == 0 {
 		return "has no certificate in " + KeyTrust
 	}
 	if why := s.unlike(pair.Leaf); why != "" {
@@ -41,12 +43,7 @@ func Problem(data map[string][]byte, s Subject, now time.Time) string {
 // fits. A member may go without a URI, when it is made for all hosts of the member; the
 // others are known by theirs alone.
 func (s Subject) unlike(x *x509.Certificate) string {
-	var named []string
-	for _, u := range x.URIs {
-		if u.Scheme == "quorate" {
-			named = append(named, u.String())
-		}
-	}
+	named := nodeapi.Identities(x)
 	if !slices.Contains(named, s.URI) {
 		switch {
 		case s.Member == 0:
@@ -75,10 +72,10 @@ func Distrust(bundle []byte, data map[string][]byte, s Subject, now time.Time) s
 		return "has no certificate"
 	}
 	o := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now}
-	for _, c := range parseBundle(bundle) {
+	for _, c := range nodeapi.ParseBundle(bundle) {
 		o.Roots.AddCert(c)
 	}
-	for _, c := range parseBundle(data[KeyCert])[1:] {
+	for _, c := range nodeapi.ParseBundle(data[KeyCert])[1:] {
 		o.Intermediates.AddCert(c)
 	}
 	usages := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
@@ -94,14 +91,6 @@ func Distrust(bundle []byte, data map[string][]byte, s Subject, now time.Time) s
 	return ""
 }
 
-// NotAfter is the end of the certificate that a Secret holds; zero where it holds none.
-func NotAfter(data map[string][]byte) time.Time {
-	if all := parseBundle(data[KeyCert]); len(all) > 0 {
-		return all[0].NotAfter
-	}
-	return time.Time{}
-}
-
 // ClientConfig makes a configuration for connections to members out of what the
 // operator's Secret holds, at the time of the picture. The caller adds the server's name.
 func ClientConfig(data map[string][]byte, now time.Time) (*tls.Config, error) {
@@ -110,7 +99,7 @@ func ClientConfig(data map[string][]byte, now time.Time) (*tls.Config, error) {
 		return nil, fmt.Errorf("the operator's certificate: %w", err)
 	}
 	roots := x509.NewCertPool()
-	for _, c := range parseBundle(data[KeyTrust]) {
+	for _, c := range nodeapi.ParseBundle(data[KeyTrust]) {
 		roots.AddCert(c)
 	}
 	return &tls.Config{

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
+	"github.com/quorate/quorate/node/nodeapi"
 )
 
 func demo() *v1alpha1.RaftCluster {
@@ -109,7 +110,7 @@ func TestOwnCertificatesHaveNoProblem(t *testing.T) {
 		if p := Problem(l.secrets[s.Secret], s, l.now); p != "" {
 			t.Errorf("%s %s", s.Secret, p)
 		}
-		if end := NotAfter(l.secrets[s.Secret]); !end.Equal(epoch.Add(l.terms.Leaf)) {
+		if end := nodeapi.ParseBundle(l.secrets[s.Secret][KeyCert])[0].NotAfter; !end.Equal(epoch.Add(l.terms.Leaf)) {
 			t.Errorf("%s ends at %v", s.Secret, end)
 		}
 	}

@@ -39,7 +39,7 @@ func (p *Picture) read() {
 }
 
 func (h *Holder) read() {
-	h.trusted = parseBundle(h.Data[KeyTrust])
+	h.trusted = nodeapi.ParseBundle(h.Data[KeyTrust])
 	if pair, err := parsePair(h.Data[KeyCert], h.Data[KeyKey]); err == nil {
 		h.leaf = pair.Leaf
 	}
@@ -110,12 +110,12 @@ func (p *Picture) nextOfCA(a *authorities) (_ *Step, waiting string) {
 		}
 		return &Step{Kind: Replace, Why: "the CA's Secret is lost or damaged: a new CA is made known, and signs when every member trusts it"}, ""
 	case a.next == nil && p.ends(a.signing.Cert):
-		return &Step{Kind: Announce, Why: fmt.Sprintf("the CA %s ends at %s: a new one is made known", serialOf(a.signing.Cert), date(a.signing.Cert))}, ""
+		return &Step{Kind: Announce, Why: fmt.Sprintf("the CA %s ends at %s: a new one is made known", nodeapi.Serial(a.signing.Cert), date(a.signing.Cert))}, ""
 	case a.next != nil:
 		if waiting = p.beforePromotion(a); waiting != "" {
-			return nil, fmt.Sprintf("the CA %s signs when it is trusted by all: %s", serialOf(a.next.Cert), waiting)
+			return nil, fmt.Sprintf("the CA %s signs when it is trusted by all: %s", nodeapi.Serial(a.next.Cert), waiting)
 		}
-		return &Step{Kind: Promote, Why: fmt.Sprintf("the CA %s is trusted by all and signs from now on", serialOf(a.next.Cert))}, ""
+		return &Step{Kind: Promote, Why: fmt.Sprintf("the CA %s is trusted by all and signs from now on", nodeapi.Serial(a.next.Cert))}, ""
 	}
 	former := a.former()
 	if len(former) == 0 {
@@ -243,14 +243,14 @@ func (h *Holder) endpoints() []*nodeapi.TLSFiles {
 func (h *Holder) hasLoaded(ca *x509.Certificate) bool {
 	all := h.endpoints()
 	return len(all) > 0 && !slices.ContainsFunc(all, func(f *nodeapi.TLSFiles) bool {
-		return len(f.Trusted) > 0 && !slices.Contains(f.Trusted, serialOf(ca))
+		return len(f.Trusted) > 0 && !slices.Contains(f.Trusted, nodeapi.Serial(ca))
 	})
 }
 
 // uses tells whether every endpoint uses that certificate.
 func (h *Holder) uses(leaf *x509.Certificate) bool {
 	all := h.endpoints()
-	return len(all) > 0 && !slices.ContainsFunc(all, func(f *nodeapi.TLSFiles) bool { return f.Serial != serialOf(leaf) })
+	return len(all) > 0 && !slices.ContainsFunc(all, func(f *nodeapi.TLSFiles) bool { return f.Serial != nodeapi.Serial(leaf) })
 }
 
 // describes tells whether a certificate says what the subject is.
@@ -263,7 +263,7 @@ func date(x *x509.Certificate) string { return x.NotAfter.UTC().Format(time.RFC3
 func serials(all []*x509.Certificate) string {
 	var s []string
 	for _, x := range all {
-		s = append(s, serialOf(x))
+		s = append(s, nodeapi.Serial(x))
 	}
 	return strings.Join(s, ", ")
 }

@@ -68,10 +68,10 @@ func (l *life) picture() Picture {
 
 // told is what a node says of the files that it has loaded.
 func told(data secret) *nodeapi.TLS {
-	leaf := parseBundle(data[KeyCert])[0]
-	f := &nodeapi.TLSFiles{Serial: serialOf(leaf), NotAfter: leaf.NotAfter, Trusted: []string{}}
-	for _, c := range parseBundle(data[KeyTrust]) {
-		f.Trusted = append(f.Trusted, serialOf(c))
+	leaf := nodeapi.ParseBundle(data[KeyCert])[0]
+	f := &nodeapi.TLSFiles{Serial: nodeapi.Serial(leaf), NotAfter: leaf.NotAfter, Trusted: []string{}}
+	for _, c := range nodeapi.ParseBundle(data[KeyTrust]) {
+		f.Trusted = append(f.Trusted, nodeapi.Serial(c))
 	}
 	return &nodeapi.TLS{Peer: f, Admin: f, Client: &nodeapi.TLSFiles{Serial: f.Serial, NotAfter: f.NotAfter, Trusted: []string{}}}
 }
@@ -110,7 +110,7 @@ func (l *life) mount(all bool) {
 			continue
 		}
 		l.late[m.Secret] = 0
-		if _, err := parsePair(data[KeyCert], data[KeyKey]); err == nil && len(parseBundle(data[KeyTrust])) > 0 {
+		if _, err := parsePair(data[KeyCert], data[KeyKey]); err == nil && len(nodeapi.ParseBundle(data[KeyTrust])) > 0 {
 			l.loaded[m.Secret] = maps.Clone(data)
 		}
 	}
@@ -127,7 +127,7 @@ func (v *verdicts) parse(text []byte) []*x509.Certificate {
 	if all, ok := v.certs[string(text)]; ok {
 		return all
 	}
-	all := parseBundle(text)
+	all := nodeapi.ParseBundle(text)
 	v.certs[string(text)] = all
 	return all
 }
@@ -270,7 +270,7 @@ func TestWhatIsLostComesBack(t *testing.T) {
 				t.Errorf("in the end: %v", all)
 			}
 			for _, s := range slices.Concat(l.members, l.others) {
-				if n := len(parseBundle(l.secrets[s.Secret][KeyTrust])); n > 2 {
+				if n := len(nodeapi.ParseBundle(l.secrets[s.Secret][KeyTrust])); n > 2 {
 					t.Errorf("%s trusts %d CAs in the end", s.Name, n)
 				}
 			}
@@ -298,7 +298,7 @@ func (l *life) until(k Kind) {
 func TestDeletedCAIsReplacedWithoutARefusal(t *testing.T) {
 	l := newLife(t, 3)
 	l.settle()
-	first := parseBundle(l.ca[KeyCert])[0]
+	first := nodeapi.ParseBundle(l.ca[KeyCert])[0]
 	l.ca = nil
 	for range 60 {
 		l.operate()
@@ -309,7 +309,7 @@ func TestDeletedCAIsReplacedWithoutARefusal(t *testing.T) {
 		l.now = l.now.Add(10 * time.Second)
 	}
 	for _, s := range slices.Concat(l.members, l.others) {
-		if slices.ContainsFunc(parseBundle(l.secrets[s.Secret][KeyTrust]), first.Equal) {
+		if slices.ContainsFunc(nodeapi.ParseBundle(l.secrets[s.Secret][KeyTrust]), first.Equal) {
 			t.Errorf("%s still trusts the CA that was deleted ten minutes ago", s.Name)
 		}
 	}
@@ -335,7 +335,7 @@ func TestOrderOfARotation(t *testing.T) {
 		}
 	}
 	next := parseAuthorities(l.ca).next
-	serial := serialOf(next.Cert)
+	serial := nodeapi.Serial(next.Cert)
 	old := maps.Clone(l.loaded)
 	l.loaded[l.members[1].Secret] = old[l.members[0].Secret] // trusts both
 	l.silent[l.members[1].Secret] = l.now.Add(year)

@@ -3,12 +3,12 @@
 //
 // # In this room
 //
-// Constants and plain structs with JSON tags. They are a contract: other people's
-// tools rely on them.
+// Constants and plain structs with JSON tags, and how certificates spell who somebody is. They
+// are a contract: other people's tools rely on them.
 //
 // # Never here
 //
-// Behaviour, and imports from outside the standard library.
+// Behaviour beyond reading and spelling, and imports from outside the standard library.
 //
 // # Invariants
 //

@@ -6,14 +6,13 @@ import "time"
 // (--tls-identity): only certificates that name it count, so that clusters may share a
 // CA. %d is a member's ID.
 const (
-	URIMember   = "quorate://%s/member/%d" // may act as that member towards the others
-	URIOperator = "quorate://%s/operator"  // may use the whole admin endpoint
-	URIAdmin    = "quorate://%s/admin"     // the same, for people
-	URIClient   = "quorate://%s/client"    // may be a client, and nothing else
-)
+	URIMember   = uriPrefix + "%s/member/%d" // may act as that member towards the others
+	URIOperator = uriPrefix + "%s/operator"  // may use the whole admin endpoint
+	URIAdmin    = uriPrefix + "%s/admin"     // the same, for people
+	URIClient   = uriPrefix + "%s/client"    // may be a client, and nothing else
 
-// URIPrefix begins every URI that names the cluster of that identity.
-const URIPrefix = "quorate://%s/"
+	uriPrefix = "quorate://"
+)
 
 // OpenPaths need no certificate of a client: kubelets have none, and metrics are read by
 // many. Every other path does where the admin endpoint has a CA file: one that names the

@@ -24,13 +24,7 @@ func (c *Config) tlsIdentity() string {
 // name that member of this cluster. Another must at least be made for the member's host:
 // it is what the same file shows as a server.
 func (c *Config) verifyMember(id protocol.MemberID, address string, leaf *x509.Certificate) error {
-	var named []string
-	for _, u := range leaf.URIs {
-		if s := u.String(); strings.HasPrefix(s, "quorate://") {
-			named = append(named, s)
-		}
-	}
-	if len(named) > 0 {
+	if named := nodeapi.Identities(leaf); len(named) > 0 {
 		if want := fmt.Sprintf(nodeapi.URIMember, c.tlsIdentity(), id); !slices.Contains(named, want) {
 			return fmt.Errorf("the certificate is that of %s, not of %s", strings.Join(named, " and "), want)
 		}

@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"os"
 	"sync"
@@ -110,10 +109,8 @@ func (c *certificates) status() *nodeapi.TLSFiles {
 		return nil
 	}
 	leaf := c.content.cert.Leaf
-	return &nodeapi.TLSFiles{Serial: serialOf(leaf), NotAfter: leaf.NotAfter, Trusted: c.content.trusted, Problem: c.problem}
+	return &nodeapi.TLSFiles{Serial: nodeapi.Serial(leaf), NotAfter: leaf.NotAfter, Trusted: c.content.trusted, Problem: c.problem}
 }
-
-func serialOf(x *x509.Certificate) string { return x.SerialNumber.Text(16) }
 
 // refresh reads the files when they have changed. The stamp is taken first: what
 // changes while it reads is read again.
@@ -134,7 +131,7 @@ func (c *certificates) refresh() error {
 		return err
 	}
 	if had {
-		c.log.Info("TLS files have changed and are in use", "certificate", c.files.Cert, "serial", serialOf(read.cert.Leaf), "until", read.cert.Leaf.NotAfter)
+		c.log.Info("TLS files have changed and are in use", "certificate", c.files.Cert, "serial", nodeapi.Serial(read.cert.Leaf), "until", read.cert.Leaf.NotAfter)
 	}
 	c.stamp, c.content, c.problem = stamp, read, ""
 	return nil
@@ -163,33 +160,14 @@ func (c *certificates) read() (content, error) {
 		return content{}, fmt.Errorf("CA: %w", err)
 	}
 	out.pool = x509.NewCertPool()
-	for _, ca := range parseBundle(text) {
+	for _, ca := range nodeapi.ParseBundle(text) {
 		out.pool.AddCert(ca)
-		out.trusted = append(out.trusted, serialOf(ca))
+		out.trusted = append(out.trusted, nodeapi.Serial(ca))
 	}
 	if len(out.trusted) == 0 {
 		return content{}, fmt.Errorf("CA %s holds no certificate in PEM form", c.files.CA)
 	}
 	return out, nil
-}
-
-// parseBundle gives the certificates of a PEM file. What cannot be read is passed over, as
-// x509.CertPool does: one CA that is not understood must not cost the others.
-func parseBundle(text []byte) []*x509.Certificate {
-	var all []*x509.Certificate
-	for len(text) > 0 {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		if x, err := x509.ParseCertificate(block.Bytes); err == nil {
-			all = append(all, x)
-		}
-	}
-	return all
 }
 
 // server gives the configuration of a listener. When there is a CA, what clients show

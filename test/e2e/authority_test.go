@@ -109,7 +109,7 @@ func serialIn(t *testing.T, data map[string][]byte) string {
 	t.Helper()
 	pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey])
 	must(t, err)
-	return pair.Leaf.SerialNumber.Text(16)
+	return nodeapi.Serial(pair.Leaf)
 }
 
 // askTLS asks a member, by the certificate that a Secret holds, which ones it uses itself.
