@@ -1,12 +1,8 @@
 package server
 
 import (
-	"errors"
-
 	"github.com/quorate/quorate/node/nodeapi"
 	"github.com/quorate/quorate/raftcore/codec"
-	"github.com/quorate/quorate/raftcore/fault"
-	"github.com/quorate/quorate/raftcore/machine"
 	"github.com/quorate/quorate/raftcore/storage/filelog"
 )
 
@@ -19,12 +15,4 @@ func (a *App) formats() *nodeapi.Formats {
 		Volume:   nodeapi.Format{Writes: filelog.NewestFormat, Reads: filelog.NewestFormat},
 		Machine:  nodeapi.Format{Writes: own, Reads: own},
 	}
-}
-
-// machineFault is the kind of fault that it is when the state machine cannot be opened.
-func machineFault(err error) fault.Kind {
-	if errors.Is(err, machine.ErrNewer) {
-		return fault.ConfigInvalid
-	}
-	return fault.ApplyFailed
 }

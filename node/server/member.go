@@ -226,7 +226,7 @@ func (m *Member) takePart(ctx context.Context, v *volume) (*serving, error) {
 	machine, err := m.app.NewMachine(Env{Dir: m.cfg.DataDir, Logger: m.log.WithName("machine")})
 	if err != nil {
 		ports.close()
-		return nil, fault.New(machineFault(err), time.Now(), err, "opening the state machine in %s", m.cfg.DataDir)
+		return nil, fault.New(host.MachineFault(err), time.Now(), err, "opening the state machine in %s", m.cfg.DataDir)
 	}
 	h, err := m.startHost(v, machine, ports.peer)
 	if err != nil {

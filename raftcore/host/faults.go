@@ -68,11 +68,11 @@ func (h *Host) readFailed(err error) {
 }
 
 func (h *Host) applyFailed(err error) {
-	h.fail(fault.New(machineFault(err), time.Now(), err, "applying entries after %d", h.Applied()))
+	h.fail(fault.New(MachineFault(err), time.Now(), err, "applying entries after %d", h.Applied()))
 }
 
-// machineFault is the kind of fault that a state machine's error is.
-func machineFault(err error) fault.Kind {
+// MachineFault is the kind of fault that a state machine's error is, also when it is opened.
+func MachineFault(err error) fault.Kind {
 	if errors.Is(err, machine.ErrNewer) {
 		return fault.ConfigInvalid
 	}

@@ -103,7 +103,7 @@ func restoreSnapshot(to *state, s storage.Snapshots, last protocol.EntryID) erro
 		if errors.As(err, &damage) {
 			return snapshotFault(err)
 		}
-		return fault.New(machineFault(err), time.Now(), err, "restoring the snapshot of entry %d", last.Index)
+		return fault.New(MachineFault(err), time.Now(), err, "restoring the snapshot of entry %d", last.Index)
 	}
 	return nil
 }

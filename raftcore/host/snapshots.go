@@ -234,5 +234,5 @@ func asFault(err error) *fault.Fault {
 	if f, ok := err.(*fault.Fault); ok { //nolint:errorlint // made by restoreSnapshot, never wrapped
 		return f
 	}
-	return fault.New(machineFault(err), time.Now(), err, "restoring a snapshot")
+	return fault.New(MachineFault(err), time.Now(), err, "restoring a snapshot")
 }
