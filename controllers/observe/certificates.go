@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1alpha1 "github.com/quorate/quorate/api/v1alpha1"
@@ -70,7 +69,7 @@ func (o *Observed) gatherSecrets(ctx context.Context, r client.Reader) error {
 func (o *Observed) gatherTheirSecrets(ctx context.Context, r client.Reader) error {
 	for _, name := range []string{o.Cluster.Spec.TLS.Secrets.Members, o.Cluster.Spec.TLS.Secrets.Operator} {
 		var s corev1.Secret
-		err := r.Get(ctx, types.NamespacedName{Namespace: o.Cluster.Namespace, Name: name}, &s)
+		err := r.Get(ctx, o.key(name), &s)
 		switch {
 		case apierrors.IsNotFound(err):
 		case err != nil:
@@ -113,15 +112,15 @@ func (o *Observed) SecretData(name string) map[string][]byte {
 	return s.Data
 }
 
-// Keys gives what there is of a member's certificate, nil for nothing: first what asks
+// Keys gives what is left to delete of a member's certificate, nil for nothing: first what asks
 // cert-manager for it, which would have the Secret written again. A Secret that somebody else
 // keeps is not meant.
 func (o *Observed) Keys(m *Member) client.Object {
 	name := o.Cluster.MemberTLSName(m.ID)
-	if c := o.Certificates[name]; c != nil {
+	if c := o.Certificates[name]; c != nil && c.GetDeletionTimestamp() == nil {
 		return c
 	}
-	if s := o.Secrets[name]; s != nil && s.Labels[v1alpha1.LabelMember] == strconv.FormatInt(m.ID, 10) {
+	if s := o.Secrets[name]; s != nil && s.DeletionTimestamp == nil && s.Labels[v1alpha1.LabelMember] == strconv.FormatInt(m.ID, 10) {
 		return s
 	}
 	return nil

@@ -31,7 +31,7 @@ func (p *pass) cleanUp(c *v1alpha1.MembershipChange) *Decision {
 		return p.wait(c, "Kubernetes deletes the pod of "+m.Name)
 	case claim != nil && !keep && claim.DeletionTimestamp == nil:
 		return p.step(Action{Kind: DeleteClaim, Member: m.ID, UID: claim.UID}, "the claim of "+m.Name+" is deleted")
-	case keys != nil && keys.GetDeletionTimestamp() == nil:
+	case keys != nil:
 		return p.step(Action{Kind: DeleteKeys, Member: m.ID, UID: keys.GetUID()}, "the certificate of "+m.Name+" is deleted")
 	}
 	return p.step(Action{Kind: LatchDone, Member: m.ID}, "nothing of "+m.Name+" is left")

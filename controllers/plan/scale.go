@@ -76,7 +76,7 @@ func (p *pass) newID() int64 {
 			id = max(id, n)
 		}
 	}
-	for name := range p.Strays {
+	for name := range p.sets() {
 		if n, ok := p.memberOf(name); ok {
 			id = max(id, n)
 		}

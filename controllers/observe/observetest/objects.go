@@ -53,11 +53,14 @@ func (p *picture) readClaim(name string, words []string) error {
 func (p *picture) readSecret(name string, words []string) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("k-" + name), Labels: map[string]string{v1alpha1.LabelCluster: p.Cluster.Name}}}
 	for _, w := range words {
-		key, value, _ := strings.Cut(w, "=")
-		if key != "member" {
+		switch key, value, _ := strings.Cut(w, "="); key {
+		case "member":
+			secret.Labels[v1alpha1.LabelMember] = value
+		case "terminating":
+			secret.DeletionTimestamp = &metav1.Time{Time: Epoch}
+		default:
 			return fmt.Errorf("unknown word %q", w)
 		}
-		secret.Labels[v1alpha1.LabelMember] = value
 	}
 	p.Secrets[name] = secret
 	return nil

@@ -39,7 +39,7 @@ type picture struct {
 //	claim NAME [id=ID] [founded=INCARNATION] [founders=N] [members=ID,…] [removed] [owner=UID] [phase=P] [on=NODE] [terminating]
 //	      [asks=SIZE] [has=SIZE] [class=NAME] [resize-failed=TEXT] [node-resize-failed=TEXT] [infeasible] [file-system-pending] [unlabelled]
 //	set NAME [id=ID] [founders=N] [uid=UID] [orphan]
-//	secret NAME [member=ID]
+//	secret NAME [member=ID] [terminating]
 //	class NAME [expands] [unreadable]
 //	node NAME [gone] [not-ready=SECONDS]
 //
