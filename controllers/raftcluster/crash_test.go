@@ -217,7 +217,7 @@ func crashedLife(t *testing.T, dies func(int) death) {
 	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Hibernated = true })
 	live("asleep", hasReason(v1alpha1.ConditionProgressing, v1alpha1.ReasonHibernated))
 	w.change(name, func(s *v1alpha1.RaftClusterSpec) { s.Hibernated, s.Replicas = false, 3 })
-	live("awake, and three", func(c *v1alpha1.RaftCluster) bool {
+	live("awake, and giving the fourth up", func(c *v1alpha1.RaftCluster) bool {
 		return c.Status.Change != nil && c.Status.Change.Kind == v1alpha1.ChangeAbandon
 	})
 	w.wantMembers(live("three again", settledWith(3)), 1, 2, 3)

@@ -32,7 +32,8 @@ import (
 )
 
 // What the operator may do, and no more. patch and create are server-side apply. It deletes
-// pods, to have them made anew, and of members that have left the StatefulSet and the claim.
+// pods, to have them made anew, and of members that have left the StatefulSet, the claim and
+// the certificate.
 //
 // +kubebuilder:rbac:groups=quorate.dev,resources=raftclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=quorate.dev,resources=raftclusters/status,verbs=update

@@ -33,7 +33,7 @@ func crdTemplate(crds []string) (string, error) {
 	return out.String(), nil
 }
 
-// ruleTemplate gives the named templates quorate.rules and
+// ruleTemplate gives the named templates quorate.rules, quorate.clusterWideRules and
 // quorate.leaderElectionRules, each a list of rules.
 func ruleTemplate(role, election []byte) (string, error) {
 	all, err := rulesOf("ClusterRole", role)
